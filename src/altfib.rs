@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! altfib: an alternative FIB and a next-hop dst cache for Linux.
+//!
+//! A packet's way: [`sys::netfilter`] hands it to [`datapath`], which asks [`mirror`] for the
+//! next hop of its destination (the tables themselves are [`lpm`]'s) and attaches the route that
+//! [`nexthop`] has cached for it. A route's way: [`sys::fib`] hears of it and [`mirror`] files it
+//! in its table, under the number that [`nexthop`] has for its `fib_info`. [`netns`] holds the
+//! rooms of one namespace together, [`control`] is what people see of it, and [`sys`] is where
+//! raw pointers end.
+
+mod control;
+mod datapath;
+pub mod lpm;
+mod mirror;
+mod netns;
+mod nexthop;
+pub mod sys;
+
+use control::settings::Mode;
+use kernel::prelude::*;
+use netns::Namespace;
+use sys::net::Net;
+use sys::net::PerNetRegistration;
+use sys::netdev::DeviceNotifier;
+use sys::time;
+
+module! {
+    type: Altfib,
+    name: "altfib",
+    authors: ["The altfib authors"],
+    description: "Alternative FIB and next-hop dst cache",
+    license: "GPL",
+}
+
+/// The loaded module. Dropped field by field: nobody may call in before what they call goes.
+#[pin_data]
+struct Altfib {
+    #[pin]
+    devices: DeviceNotifier<Namespace>,
+    #[pin]
+    namespaces: PerNetRegistration<Namespace>,
+}
+
+impl kernel::InPlaceModule for Altfib {
+    fn init(_module: &'static ThisModule) -> impl PinInit<Self, Error> {
+        try_pin_init!(Self {
+            _: { check()? },
+            namespaces <- PerNetRegistration::new(),
+            devices <- DeviceNotifier::new(),
+            _: { pr_info!("loaded, mode {}\n", time::mode_parameter()) },
+        })
+    }
+}
+
+/// Refuses to load where altfib could not keep its promises.
+fn check() -> Result {
+    let mode = time::mode_parameter();
+    if mode
+        .to_str()
+        .map_err(|_| EINVAL)
+        .and_then(Mode::parse)
+        .is_err()
+    {
+        pr_err!("unknown mode \"{}\": use mode=on or mode=off\n", mode);
+        return Err(EINVAL);
+    }
+    if !Net::initial().address_hash_holds() {
+        pr_err!("this kernel hashes its addresses in another way than altfib knows: not loaded\n");
+        return Err(EOPNOTSUPP);
+    }
+    Ok(())
+}

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The counters of a namespace.
+//!
+//! A packet counts once, under its [`Outcome`]; sums over outcomes are made when somebody reads.
+//! What is not a packet counts under a [`Count`].
+
+use crate::sys::counters::Counters;
+use crate::sys::counters::Cpu;
+use crate::sys::outcome::Outcome;
+use kernel::prelude::*;
+
+/// What is counted beside the outcomes of packets.
+#[derive(Clone, Copy)]
+#[repr(u32)]
+pub(crate) enum Count {
+    /// A slot took a dst of the kernel's.
+    DstFill,
+    /// A slot's dst turned out outdated.
+    DstStale,
+    /// A slot was emptied because its device changed.
+    DropDevice,
+    /// A slot was emptied because its last route went.
+    DropFib,
+    /// A slot was emptied because its path came or went.
+    DropNexthop,
+    /// A prefix was added.
+    RouteAdd,
+    /// A prefix got another first route.
+    RouteReplace,
+    /// A prefix went.
+    RouteDelete,
+    /// The mirror was loaded.
+    Resync,
+    /// A change could not be followed.
+    OutOfMemory,
+    /// How many there are.
+    End,
+}
+
+const N: usize = (Outcome::COUNT + Count::End as u32) as usize;
+
+/// The counters of one namespace.
+pub(crate) struct Counts(Counters<N>);
+
+impl Counts {
+    /// Counts nothing before [`Counts::allocate`].
+    pub(crate) const fn new() -> Self {
+        Self(Counters::new())
+    }
+
+    /// Makes room, once. Calls are serialised.
+    ///
+    /// # Context
+    ///
+    /// Process, may sleep.
+    pub(crate) fn allocate(&self) -> Result {
+        self.0.allocate()
+    }
+
+    /// One packet.
+    #[inline]
+    pub(crate) fn packet(&self, outcome: Outcome) {
+        self.0.count(outcome.number());
+    }
+
+    /// One of something else.
+    pub(crate) fn count(&self, what: Count) {
+        self.0.count(number(what));
+    }
+
+    /// Several of something else.
+    pub(crate) fn add(&self, what: Count, n: u64) {
+        if n != 0 {
+            self.0.add(number(what), n);
+        }
+    }
+
+    /// Packets with this outcome, on one CPU or on all.
+    pub(crate) fn packets(&self, outcome: Outcome, cpu: Option<Cpu>) -> u64 {
+        self.get(outcome.number(), cpu)
+    }
+
+    /// How many of something else, on one CPU or on all.
+    pub(crate) fn read(&self, what: Count, cpu: Option<Cpu>) -> u64 {
+        self.get(number(what), cpu)
+    }
+
+    fn get(&self, i: u32, cpu: Option<Cpu>) -> u64 {
+        match cpu {
+            Some(cpu) => self.0.on(i, cpu),
+            None => self.0.sum(i),
+        }
+    }
+}
+
+fn number(what: Count) -> u32 {
+    Outcome::COUNT.wrapping_add(what as u32)
+}

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Why packets were left to the kernel, by name: `/proc/net/altfib/punts`.
+
+use crate::netns::Namespace;
+use crate::sys::net::Net;
+use crate::sys::outcome::Outcome;
+use crate::sys::seq;
+use kernel::seq_file::seq_print;
+use kernel::seq_file::SeqFile;
+
+/// A family of reasons, one column in `/proc/net/stat/altfib`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Group {
+    /// The state of altfib.
+    State,
+    /// What the packet is.
+    Packet,
+    /// How the namespace or the device is set up.
+    Config,
+    /// What route the destination has.
+    Route,
+    /// Whether the source is to be believed.
+    Source,
+    /// What the next hop is like now.
+    NextHop,
+    /// Not a punt: the kernel looks nothing up either.
+    Socket,
+}
+
+impl Group {
+    /// Its name, as in the column.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Group::State => "state",
+            Group::Packet => "packet",
+            Group::Config => "config",
+            Group::Route => "route",
+            Group::Source => "source",
+            Group::NextHop => "nexthop",
+            Group::Socket => "socket",
+        }
+    }
+}
+
+/// A reason to leave a packet to the kernel.
+pub(crate) struct Reason {
+    pub(crate) outcome: Outcome,
+    pub(crate) name: &'static str,
+    pub(crate) group: Group,
+    /// What causes it, as a clause.
+    pub(crate) cause: &'static str,
+    /// Whether such a packet is unicast, to be routed on or delivered here.
+    pub(crate) eligible: bool,
+}
+
+macro_rules! reasons {
+    ($($outcome:ident $name:literal $group:ident $eligible:literal $cause:literal)*) => {
+        /// All reasons, in the order in which a packet meets them.
+        pub(crate) const REASONS: &[Reason] = &[
+            $(
+                Reason {
+                    outcome: Outcome::$outcome,
+                    name: $name,
+                    group: Group::$group,
+                    cause: $cause,
+                    eligible: $eligible,
+                },
+            )*
+        ];
+    };
+}
+
+reasons! {
+    HAS_DST "has_dst" Packet false "it is routed already: loopback, tunnel metadata"
+    HAS_SOCKET "has_socket" Packet true "a socket was assigned before routing (TPROXY, BPF)"
+    NOT_UNICAST_FRAME "not_unicast_frame" Packet false
+        "the link layer sent it to everybody, to a group or to somebody else"
+    IP_OPTIONS "ip_options" Packet true "its header carries options"
+    IPSEC "ipsec" Packet true "it came out of an IPsec transform"
+    BRIDGE "bridge" Packet true "it is bridged, not routed"
+    VRF "vrf" Config true "its device belongs to a VRF or another l3mdev"
+    RULES "rules" Config true "the namespace has, or once had, policy rules"
+    TCLASSID "tclassid" Config true "route realms are in use"
+    HOOK_ORDER "hook_order" Config true
+        "a PRE_ROUTING hook of the last priority runs after altfib's"
+    SPECIAL_ADDRESS "special_address" Packet false
+        "an address is multicast, broadcast, loopback or zero"
+    NO_IN_DEVICE "no_in_device" Config true "a device has no IPv4 configuration"
+    NOT_READY "not_ready" State true "altfib is off or the routes are being read"
+    NO_ROUTE "no_route" Route true "no prefix matches"
+    LOCAL_PREFIX "local_prefix" Route true "a local route covers more than one address (AnyIP)"
+    DSCP "dscp" Route true "the prefix has a route for one DSCP"
+    ROUTE_TYPE "route_type" Route true
+        "the route is broadcast, unreachable, blackhole, prohibit or throw"
+    NOT_FORWARDING "not_forwarding" Config true "forwarding is off on the input device"
+    SOURCE "source" Source true "its source may fail validation (rp_filter, own address)"
+    DEAD_NEXTHOP "dead_nexthop" NextHop true "the next hop is dead or has no carrier"
+    MULTIPATH "multipath" Route true "the route has several paths"
+    REDIRECT "redirect" NextHop true "it leaves where it came in and a redirect may be due"
+    EXCEPTION "exception" NextHop true "the next hop has PMTU or redirect exceptions"
+    NO_DST "no_dst" NextHop true
+        "first packet of a next hop after a change: the kernel makes its dst"
+    BUSY "busy" State true "the mirror was being changed at that moment"
+    EARLY_DEMUX "early_demux" Socket true "a connected socket claims it, without any lookup"
+}
+
+pub(crate) struct Punts;
+
+impl seq::Page for Punts {
+    fn print(net: &Net, out: &SeqFile) {
+        let Some(ns) = net.value::<Namespace>() else {
+            return;
+        };
+        seq_print!(
+            out,
+            "{:<18} {:>20} {:<8} {}\n",
+            "reason",
+            "packets",
+            "group",
+            "cause"
+        );
+        for reason in REASONS {
+            seq_print!(
+                out,
+                "{:<18} {:>20} {:<8} {}\n",
+                reason.name,
+                ns.counts().packets(reason.outcome, None),
+                reason.group.name(),
+                reason.cause
+            );
+        }
+    }
+}

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `net.altfib.*`: the settings of a namespace.
+
+use crate::netns::Namespace;
+use crate::sys::net::Net;
+use crate::sys::sysctl::Builder;
+use crate::sys::sysctl::Registration;
+use crate::sys::sysctl::Setting;
+use crate::sys::sysctl::Text;
+use core::sync::atomic::AtomicBool;
+use core::sync::atomic::AtomicU32;
+use core::sync::atomic::Ordering::Relaxed;
+use kernel::fmt::Write;
+use kernel::prelude::*;
+
+/// Default of `memory_max_kb` in a namespace of the host.
+const MEMORY_KB: u32 = 256 * 1024;
+/// And in one that a container's root made.
+const MEMORY_KB_GUEST: u32 = 4 * 1024;
+
+/// What altfib does in a namespace.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// Nothing.
+    Off,
+    /// Finds next hops and attaches their routes.
+    On,
+}
+
+impl Mode {
+    const ALL: [Mode; 2] = [Mode::Off, Mode::On];
+
+    /// As written and read.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Mode::Off => "off",
+            Mode::On => "on",
+        }
+    }
+
+    /// The mode of this name.
+    pub(crate) fn parse(name: &str) -> Result<Self> {
+        Mode::ALL
+            .into_iter()
+            .find(|mode| mode.name() == name)
+            .ok_or(EINVAL)
+    }
+}
+
+/// The settings of one namespace. Read at any time; written one at a time by the handlers below.
+pub(crate) struct Settings {
+    on: AtomicBool,
+    early_demux_probe: AtomicBool,
+    memory_max_kb: AtomicU32,
+}
+
+impl Settings {
+    /// The defaults in `net`: the module parameter's mode in namespaces of the host, and off in
+    /// those that a container's root made.
+    pub(crate) fn new(net: &Net, mode: Mode) -> Self {
+        let host = net.is_owned_by_host();
+        Self {
+            on: AtomicBool::new(host && mode == Mode::On),
+            early_demux_probe: AtomicBool::new(true),
+            memory_max_kb: AtomicU32::new(if host { MEMORY_KB } else { MEMORY_KB_GUEST }),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn is_on(&self) -> bool {
+        self.on.load(Relaxed)
+    }
+
+    pub(crate) fn mode(&self) -> Mode {
+        if self.is_on() {
+            Mode::On
+        } else {
+            Mode::Off
+        }
+    }
+
+    pub(crate) fn set_mode(&self, mode: Mode) {
+        self.on.store(mode == Mode::On, Relaxed);
+    }
+
+    /// Whether a TCP or UDP packet that a socket would claim in early demux is left to the kernel.
+    #[inline]
+    pub(crate) fn early_demux_probe(&self) -> bool {
+        self.early_demux_probe.load(Relaxed)
+    }
+
+    /// KiB that the mirror may take.
+    pub(crate) fn memory_max_kb(&self) -> u32 {
+        self.memory_max_kb.load(Relaxed)
+    }
+
+    /// The bytes that the mirror may take: the initial namespace's limit caps every other.
+    pub(crate) fn budget(&self) -> usize {
+        let cap = match Net::initial().value::<Namespace>() {
+            Some(initial) => initial.settings().memory_max_kb(),
+            None => u32::MAX,
+        };
+        (self.memory_max_kb().min(cap) as usize).saturating_mul(1024)
+    }
+}
+
+/// Registers the settings of `ns`.
+///
+/// # Safety
+///
+/// `ns` outlives the result.
+pub(crate) unsafe fn register(net: &Net, ns: &Namespace) -> Result<Registration> {
+    // SAFETY: By the requirement.
+    let mut table = unsafe { Builder::new(core::ptr::from_ref(ns)) };
+    table.add::<ModeSetting>(true)?;
+    table.add::<AvailableModes>(false)?;
+    table.add::<EarlyDemuxProbe>(true)?;
+    // A container's root must not grow the host's memory.
+    table.add::<MemoryMax>(net.is_owned_by_host())?;
+    table.register(net, c"net/altfib")
+}
+
+struct ModeSetting;
+
+impl Setting<Namespace> for ModeSetting {
+    const NAME: &'static CStr = c"mode";
+
+    fn read(ns: &Namespace, out: &mut Text) {
+        out.push(ns.settings().mode().name());
+    }
+
+    fn write(ns: &Namespace, value: &str) -> Result {
+        ns.set_mode(Mode::parse(value)?)
+    }
+}
+
+struct AvailableModes;
+
+impl Setting<Namespace> for AvailableModes {
+    const NAME: &'static CStr = c"available_modes";
+
+    fn read(_ns: &Namespace, out: &mut Text) {
+        let mut gap = "";
+        for mode in Mode::ALL {
+            out.push(gap);
+            out.push(mode.name());
+            gap = " ";
+        }
+    }
+
+    fn write(_ns: &Namespace, _value: &str) -> Result {
+        Err(EPERM)
+    }
+}
+
+struct EarlyDemuxProbe;
+
+impl Setting<Namespace> for EarlyDemuxProbe {
+    const NAME: &'static CStr = c"early_demux_probe";
+
+    fn read(ns: &Namespace, out: &mut Text) {
+        out.push(if ns.settings().early_demux_probe() {
+            "1"
+        } else {
+            "0"
+        });
+    }
+
+    fn write(ns: &Namespace, value: &str) -> Result {
+        let on = match value {
+            "0" => false,
+            "1" => true,
+            _ => return Err(EINVAL),
+        };
+        ns.settings().early_demux_probe.store(on, Relaxed);
+        Ok(())
+    }
+}
+
+struct MemoryMax;
+
+impl Setting<Namespace> for MemoryMax {
+    const NAME: &'static CStr = c"memory_max_kb";
+
+    fn read(ns: &Namespace, out: &mut Text) {
+        let _ = out.write_fmt(kernel::prelude::fmt!("{}", ns.settings().memory_max_kb()));
+    }
+
+    fn write(ns: &Namespace, value: &str) -> Result {
+        let kb = value.parse::<u32>().map_err(|_| EINVAL)?;
+        ns.settings().memory_max_kb.store(kb, Relaxed);
+        ns.budget_changed();
+        Ok(())
+    }
+}

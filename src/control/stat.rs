@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `/proc/net/stat/altfib`: what `lnstat -f altfib` reads, in the manner of the old `rt_cache`.
+//!
+//! A line of names, then one line of hexadecimal values for each CPU. `lnstat` takes at most 32
+//! fields and adds up all but the first, so sizes stand on the first CPU's line only.
+
+use super::counts::Count;
+use super::punts::Group;
+use super::punts::REASONS;
+use crate::netns::Namespace;
+use crate::sys::counters::Cpu;
+use crate::sys::net::Net;
+use crate::sys::outcome::Outcome;
+use crate::sys::seq;
+use kernel::prelude::*;
+use kernel::seq_file::seq_print;
+use kernel::seq_file::SeqFile;
+
+enum Field {
+    /// Routes; the same on every line, as `lnstat` expects of the first field.
+    Entries,
+    /// Packets that got as far as a lookup.
+    Lookup,
+    Packets(Outcome),
+    Punts(Group),
+    Count(Count),
+    /// Cached dsts that answered.
+    DstHit,
+    Memory,
+}
+
+const FIELDS: &[(&str, Field)] = &[
+    ("entries", Field::Entries),
+    ("lookup", Field::Lookup),
+    ("forward", Field::Packets(Outcome::FORWARD)),
+    ("local", Field::Packets(Outcome::LOCAL)),
+    ("early_demux", Field::Packets(Outcome::EARLY_DEMUX)),
+    ("punt_state", Field::Punts(Group::State)),
+    ("punt_packet", Field::Punts(Group::Packet)),
+    ("punt_config", Field::Punts(Group::Config)),
+    ("punt_route", Field::Punts(Group::Route)),
+    ("punt_source", Field::Punts(Group::Source)),
+    ("punt_nexthop", Field::Punts(Group::NextHop)),
+    ("dst_hit", Field::DstHit),
+    ("dst_fill", Field::Count(Count::DstFill)),
+    ("dst_stale", Field::Count(Count::DstStale)),
+    ("dst_drop_dev", Field::Count(Count::DropDevice)),
+    ("dst_drop_fib", Field::Count(Count::DropFib)),
+    ("dst_drop_nh", Field::Count(Count::DropNexthop)),
+    ("route_add", Field::Count(Count::RouteAdd)),
+    ("route_replace", Field::Count(Count::RouteReplace)),
+    ("route_del", Field::Count(Count::RouteDelete)),
+    ("resync", Field::Count(Count::Resync)),
+    ("oom", Field::Count(Count::OutOfMemory)),
+    ("memory_kb", Field::Memory),
+];
+
+fn punts(ns: &Namespace, group: Group, cpu: Cpu) -> u64 {
+    REASONS
+        .iter()
+        .filter(|reason| reason.group == group)
+        .map(|reason| ns.counts().packets(reason.outcome, Some(cpu)))
+        .fold(0, u64::wrapping_add)
+}
+
+fn value(ns: &Namespace, field: &Field, cpu: Cpu) -> u64 {
+    let counts = ns.counts();
+    let packets = |outcome| counts.packets(outcome, Some(cpu));
+    let first = cpu.number() == 0;
+    match field {
+        Field::Entries => {
+            let sizes = ns.mirror().sizes();
+            (sizes.main as u64).wrapping_add(sizes.local as u64)
+        }
+        Field::Lookup => [
+            Outcome::FORWARD,
+            Outcome::LOCAL,
+            Outcome::EARLY_DEMUX,
+            Outcome::BUSY,
+            Outcome::NOT_FORWARDING,
+        ]
+        .into_iter()
+        .map(packets)
+        .fold(0, u64::wrapping_add)
+        .wrapping_add(punts(ns, Group::Route, cpu))
+        .wrapping_add(punts(ns, Group::Source, cpu))
+        .wrapping_add(punts(ns, Group::NextHop, cpu)),
+        Field::Packets(outcome) => packets(*outcome),
+        Field::Punts(group) => punts(ns, *group, cpu),
+        Field::Count(what) => counts.read(*what, Some(cpu)),
+        Field::DstHit => packets(Outcome::FORWARD)
+            .wrapping_add(packets(Outcome::LOCAL))
+            .saturating_sub(counts.read(Count::DstFill, Some(cpu))),
+        Field::Memory if first => (ns.mirror().sizes().memory / 1024) as u64,
+        Field::Memory => 0,
+    }
+}
+
+pub(crate) struct Stat;
+
+impl seq::Lines for Stat {
+    /// The number of the next CPU plus one; 0 for the line of names.
+    type Cursor = c_int;
+
+    fn line(net: &Net, cursor: &mut c_int, _position: u64, out: &SeqFile) -> bool {
+        let Some(ns) = net.value::<Namespace>() else {
+            return false;
+        };
+        let mut gap = "";
+        if *cursor == 0 {
+            for (name, _) in FIELDS {
+                seq_print!(out, "{}{}", gap, name);
+                gap = " ";
+            }
+            *cursor = 1;
+        } else {
+            let Some(cpu) = Cpu::from(cursor.wrapping_sub(1)) else {
+                return false;
+            };
+            for (_, field) in FIELDS {
+                // As wide as the old rt_cache: lnstat reads 32 bits.
+                seq_print!(out, "{}{:08x}", gap, value(ns, field, cpu) as u32);
+                gap = " ";
+            }
+            *cursor = cpu.number().wrapping_add(2);
+        }
+        seq_print!(out, "\n");
+        true
+    }
+}

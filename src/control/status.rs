@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `/proc/net/altfib/status`: "is it working?" in ten lines.
+
+use super::counts::Count;
+use super::punts::Reason;
+use super::punts::REASONS;
+use crate::netns::Namespace;
+use crate::sys::net::Net;
+use crate::sys::outcome::Outcome;
+use crate::sys::seq;
+use kernel::seq_file::seq_print;
+use kernel::seq_file::SeqFile;
+
+/// How many punt reasons are named.
+const LARGEST: usize = 3;
+
+pub(crate) struct Status;
+
+impl seq::Page for Status {
+    fn print(net: &Net, out: &SeqFile) {
+        let Some(ns) = net.value::<Namespace>() else {
+            return;
+        };
+        let counts = ns.counts();
+        let sizes = ns.mirror().sizes();
+        match ns.mirror().why_not() {
+            None => seq_print!(out, "serving: yes\n"),
+            Some(why) => seq_print!(out, "serving: no ({})\n", why.text()),
+        }
+        seq_print!(out, "mode: {}\n", ns.settings().mode().name());
+        seq_print!(
+            out,
+            "routes: {} (main {}, local {})\n",
+            sizes.main.saturating_add(sizes.local),
+            sizes.main,
+            sizes.local
+        );
+        seq_print!(out, "nexthops: {}\n", sizes.nexthops);
+        match ns.mirror().in_sync_since() {
+            Some(ms) => seq_print!(out, "in sync since: {}.{:03} s\n", ms / 1000, ms % 1000),
+            None => seq_print!(out, "in sync since: not in sync\n"),
+        }
+        seq_print!(
+            out,
+            "loads: {}, lost events: {}\n",
+            counts.read(Count::Resync, None),
+            counts.read(Count::OutOfMemory, None)
+        );
+        seq_print!(
+            out,
+            "memory: {} KiB of {}\n",
+            sizes.memory.div_ceil(1024),
+            ns.settings().memory_max_kb()
+        );
+
+        let attached = counts
+            .packets(Outcome::FORWARD, None)
+            .wrapping_add(counts.packets(Outcome::LOCAL, None));
+        let punts = |reason: &Reason| counts.packets(reason.outcome, None);
+        let eligible = REASONS
+            .iter()
+            .filter(|reason| reason.eligible)
+            .map(punts)
+            .fold(attached, u64::wrapping_add);
+        // In hundredths of a per cent, rounded down: 100 % means all of them.
+        let share = attached
+            .saturating_mul(10_000)
+            .checked_div(eligible)
+            .unwrap_or(0);
+        seq_print!(
+            out,
+            "attached: {} of {} unicast packets ({}.{:02} %)\n",
+            attached,
+            eligible,
+            share / 100,
+            share % 100
+        );
+
+        // The largest reasons, each below the one before; equal ones in the table's order.
+        let mut last = (u64::MAX, 0);
+        for _ in 0..LARGEST {
+            let next = REASONS
+                .iter()
+                .enumerate()
+                .map(|(i, reason)| (punts(reason), i, reason))
+                .filter(|&(n, i, _)| n != 0 && (n < last.0 || n == last.0 && i > last.1))
+                .max_by_key(|&(n, i, _)| (n, core::cmp::Reverse(i)));
+            let Some((n, i, reason)) = next else { break };
+            seq_print!(out, "punted: {} {} ({})\n", n, reason.name, reason.cause);
+            last = (n, i);
+        }
+    }
+}

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A packet's way through altfib.
+//!
+//! The hook sees each received IPv4 packet after everybody else's PRE_ROUTING hooks and before
+//! the kernel routes it. It decides as `ip_route_input_slow()` would, step by step, and attaches
+//! the route; the kernel then finds `skb_valid_dst()` and skips its own lookup, its validation of
+//! the source and early demux, which is why all three are done here. Whatever is not certain is
+//! left to the kernel, untouched, and counted. altfib never drops a packet.
+//!
+//! Per packet: two table lookups (the local table is tiny), three calls into C, one counter of
+//! this CPU, and no write to anything shared.
+
+use crate::control::counts::Count;
+use crate::mirror::tables::Match;
+use crate::mirror::tables::Serving;
+use crate::netns::Namespace;
+use crate::sys::fib::RTN_LOCAL;
+use crate::sys::fib::RTN_UNICAST;
+use crate::sys::netfilter::Ipv4PreRouting;
+use crate::sys::nexthop::NextHop;
+use crate::sys::outcome::Outcome;
+use crate::sys::packet::HookPacket;
+use crate::sys::packet::Packet;
+use crate::sys::rcu::ReadSide;
+
+impl Ipv4PreRouting for Namespace {
+    #[inline]
+    fn packet(&self, packet: HookPacket<'_>, rcu: ReadSide<'_>) {
+        let outcome = match packet.read(self.hook(), rcu) {
+            Ok(packet) => route(self, packet, rcu),
+            Err(reason) => reason,
+        };
+        self.counts().packet(outcome);
+    }
+}
+
+#[inline]
+fn route(ns: &Namespace, mut packet: Packet<'_>, rcu: ReadSide<'_>) -> Outcome {
+    if !ns.settings().is_on() {
+        return Outcome::NOT_READY;
+    }
+    let Some(serving) = ns.mirror().serving(rcu) else {
+        return Outcome::NOT_READY;
+    };
+    match destination(serving, &packet).and_then(|nh| {
+        accept_source(serving, &packet, rcu)?;
+        Ok(nh)
+    }) {
+        Ok(nh) => attach(ns, nh, &mut packet, rcu),
+        Err(reason) => reason,
+    }
+}
+
+/// The next hop of the destination, if such a packet may go there.
+#[inline]
+fn destination<'a>(serving: &'a Serving, packet: &Packet<'_>) -> Result<&'a NextHop, Outcome> {
+    let nh = match serving.lookup(packet.daddr()) {
+        Match::NextHop(nh) => nh,
+        Match::LocalPrefix => return Err(Outcome::LOCAL_PREFIX),
+        Match::None => return Err(Outcome::NO_ROUTE),
+    };
+    if nh.is_for_dscp() {
+        return Err(Outcome::DSCP);
+    }
+    match nh.route_type() {
+        RTN_UNICAST if packet.may_forward() => Ok(nh),
+        RTN_UNICAST => Err(Outcome::NOT_FORWARDING),
+        RTN_LOCAL => Ok(nh),
+        _ => Err(Outcome::ROUTE_TYPE),
+    }
+}
+
+/// `fib_validate_source()`, as far as its answer is "yes" beyond doubt.
+///
+/// One of its cases is left to [`Packet::attach`]: a packet that leaves where it came in.
+#[inline]
+fn accept_source(serving: &Serving, packet: &Packet<'_>, rcu: ReadSide<'_>) -> Result<(), Outcome> {
+    let accepted = match packet.rp_filter() {
+        0 if packet.accepts_local_source() => true,
+        0 if !packet.custom_local_routes() => !packet.source_is_own(rcu),
+        filter => validated(serving, packet, filter, rcu),
+    };
+    if accepted {
+        Ok(())
+    } else {
+        Err(Outcome::SOURCE)
+    }
+}
+
+/// `__fib_validate_source()`: what route does the source have?
+fn validated(serving: &Serving, packet: &Packet<'_>, filter: u8, rcu: ReadSide<'_>) -> bool {
+    let nh = match serving.lookup(packet.saddr()) {
+        Match::NextHop(nh) => nh,
+        Match::LocalPrefix => return false,
+        Match::None => return filter == 0,
+    };
+    if nh.is_for_dscp() || nh.route_type() != RTN_UNICAST {
+        return false;
+    }
+    match packet.came_from(nh, rcu) {
+        None => false,
+        Some(true) => true,
+        // Strict: it must come from there. Loose, or no filter: any route will do, on a device
+        // with an address.
+        Some(false) if packet.input_has_address() => filter != 1,
+        Some(false) => filter == 0,
+    }
+}
+
+/// Attaches the cached route of `nh`, filling its slot first if need be.
+#[inline]
+fn attach(ns: &Namespace, nh: &NextHop, packet: &mut Packet<'_>, rcu: ReadSide<'_>) -> Outcome {
+    let probe = ns.settings().early_demux_probe();
+    match packet.attach(nh, probe, rcu) {
+        Outcome::NO_DST => attach_after_fill(ns, nh, packet, probe, rcu),
+        outcome => outcome,
+    }
+}
+
+#[cold]
+fn attach_after_fill(
+    ns: &Namespace,
+    nh: &NextHop,
+    packet: &mut Packet<'_>,
+    probe: bool,
+    rcu: ReadSide<'_>,
+) -> Outcome {
+    if nh.has_dst() {
+        ns.counts().count(Count::DstStale);
+    }
+    match ns.mirror().fill(ns.net(), nh) {
+        None => Outcome::BUSY,
+        Some(false) => Outcome::NO_DST,
+        Some(true) => {
+            ns.counts().count(Count::DstFill);
+            packet.attach(nh, probe, rcu)
+        }
+    }
+}

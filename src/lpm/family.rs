@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Address families and prefixes.
+
+use core::{cmp::Ordering, fmt, hash};
+
+mod sealed {
+    pub trait Sealed {}
+}
+
+/// An address family: [`V4`] or [`V6`].
+pub trait Family:
+    sealed::Sealed + Copy + Ord + hash::Hash + fmt::Debug + Send + Sync + 'static
+{
+    /// An address, as a number in host order.
+    type Addr: Copy + Eq + Ord + hash::Hash + Default + fmt::Debug + fmt::LowerHex + Send + Sync;
+
+    /// Bits of an address.
+    const BITS: u8;
+
+    /// The first byte of an address.
+    #[doc(hidden)]
+    fn head(addr: Self::Addr) -> u32;
+
+    /// The first two bytes of an address.
+    #[doc(hidden)]
+    fn head16(addr: Self::Addr) -> u32;
+
+    /// The address without its first byte, moved up.
+    #[doc(hidden)]
+    fn tail(addr: Self::Addr) -> Self::Addr;
+
+    /// The address without its first two bytes, moved up.
+    #[doc(hidden)]
+    fn tail16(addr: Self::Addr) -> Self::Addr;
+
+    /// The address with all bits after the first `len` cleared.
+    #[doc(hidden)]
+    fn mask(addr: Self::Addr, len: u8) -> Self::Addr;
+
+    /// Byte `level` of the address.
+    #[doc(hidden)]
+    fn byte(addr: Self::Addr, level: usize) -> u32;
+
+    /// The address with byte `level` replaced and all after it cleared.
+    #[doc(hidden)]
+    fn with_byte(addr: Self::Addr, level: usize, byte: u32) -> Self::Addr;
+}
+
+/// IPv4.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct V4;
+
+/// IPv6.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct V6;
+
+macro_rules! family {
+    ($family:ident, $addr:ident, $bits:literal) => {
+        impl sealed::Sealed for $family {}
+
+        impl Family for $family {
+            type Addr = $addr;
+            const BITS: u8 = $bits;
+
+            #[inline(always)]
+            fn head(addr: $addr) -> u32 {
+                (addr >> ($bits - 8)) as u32
+            }
+
+            #[inline(always)]
+            fn head16(addr: $addr) -> u32 {
+                (addr >> ($bits - 16)) as u32
+            }
+
+            #[inline(always)]
+            fn tail(addr: $addr) -> $addr {
+                addr << 8
+            }
+
+            #[inline(always)]
+            fn tail16(addr: $addr) -> $addr {
+                addr << 16
+            }
+
+            #[inline]
+            fn mask(addr: $addr, len: u8) -> $addr {
+                let host = $addr::MAX.checked_shr(u32::from(len)).unwrap_or(0);
+                addr & !host
+            }
+
+            #[inline]
+            fn byte(addr: $addr, level: usize) -> u32 {
+                let shift = ($bits - 8u32).wrapping_sub((level as u32) << 3);
+                (addr.wrapping_shr(shift) & 0xff) as u32
+            }
+
+            #[inline]
+            fn with_byte(addr: $addr, level: usize, byte: u32) -> $addr {
+                let shift = ($bits - 8u32).wrapping_sub((level as u32) << 3);
+                let kept = Self::mask(addr, (level as u8) << 3);
+                kept | $addr::from(byte as u8).wrapping_shl(shift)
+            }
+        }
+    };
+}
+
+family!(V4, u32, 32);
+family!(V6, u128, 128);
+
+/// A prefix: an address without host bits and a length. Ordered by address, then by length.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Prefix<F: Family> {
+    addr: F::Addr,
+    len: u8,
+}
+
+impl<F: Family> Prefix<F> {
+    /// The prefix of `len` bits that holds `addr`; `None` if the family has no such length.
+    pub fn new(addr: F::Addr, len: u8) -> Option<Self> {
+        (len <= F::BITS).then(|| Prefix {
+            addr: F::mask(addr, len),
+            len,
+        })
+    }
+
+    /// The first address.
+    #[inline]
+    pub fn addr(&self) -> F::Addr {
+        self.addr
+    }
+
+    /// The length in bits.
+    #[inline]
+    #[allow(clippy::len_without_is_empty)]
+    pub fn len(&self) -> u8 {
+        self.len
+    }
+}
+
+impl<F: Family> Ord for Prefix<F> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        (self.addr, self.len).cmp(&(other.addr, other.len))
+    }
+}
+
+impl<F: Family> PartialOrd for Prefix<F> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl<F: Family> fmt::Debug for Prefix<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:#x}/{}", self.addr, self.len)
+    }
+}

@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The mirror: the namespace's IPv4 routes as the kernel has them now.
+//!
+//! It follows the FIB notifier, whoever changes the routes. A change that the notifier tells is
+//! in force for packets before the callback returns, and so before the system call of whoever
+//! made it: a route that was deleted is not used once the deletion has returned. What keeps the
+//! mirror from that promise, an allocation that fails for instance, ends its service at once;
+//! packets are the kernel's until a worker has loaded it anew ([`load`]).
+//!
+//! Tables stay apart, local and main, as in the kernel ([`tables`] says how a lookup joins them).
+
+pub(crate) mod load;
+mod queue;
+pub(crate) mod tables;
+
+use crate::control::counts::Count;
+use crate::control::counts::Counts;
+use crate::sys::fib::FibEvent;
+use crate::sys::lock::BhLock;
+use crate::sys::net::Net;
+use crate::sys::nexthop::NextHop;
+use crate::sys::rcu::RcuBox;
+use crate::sys::rcu::ReadSide;
+use crate::sys::rcu::Retired;
+use crate::sys::time;
+use kernel::alloc::Flags;
+use kernel::prelude::*;
+use kernel::sync::rcu;
+use kernel::sync::LockClassKey;
+use queue::Queue;
+use tables::Change;
+use tables::Routes;
+use tables::Serving;
+
+/// Why a namespace is not served.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Why {
+    /// `mode=off`.
+    Off,
+    /// The routes are being read.
+    Loading,
+    /// Memory ran out.
+    NoMemory,
+    /// `memory_max_kb` is reached.
+    Budget,
+    /// Routes changed faster than they could be read.
+    TooBusy,
+    /// The namespace refused the notifier or the hook.
+    Refused,
+}
+
+impl Why {
+    /// A clause for people.
+    pub(crate) fn text(self) -> &'static str {
+        match self {
+            Why::Off => "mode is off",
+            Why::Loading => "reading the routes",
+            Why::NoMemory => "out of memory, will try again",
+            Why::Budget => "the routes need more than memory_max_kb, raise it",
+            Why::TooBusy => "routes change faster than they can be read, will try again",
+            Why::Refused => "the kernel refused the notifier or the hook, will try again",
+        }
+    }
+}
+
+impl From<crate::lpm::Error> for Why {
+    fn from(e: crate::lpm::Error) -> Self {
+        match e {
+            crate::lpm::Error::NoMemory => Why::NoMemory,
+            crate::lpm::Error::Budget => Why::Budget,
+        }
+    }
+}
+
+/// Flags of what is allocated while nobody may sleep: charged to whoever adds the route, and
+/// quiet when it fails, since that has an answer.
+fn atomic_flags() -> Flags {
+    GFP_ATOMIC | __GFP_NOWARN | (GFP_KERNEL_ACCOUNT & !GFP_KERNEL)
+}
+
+/// What a writer leaves behind: readers may still be there, and it may be large.
+#[expect(dead_code)]
+pub(crate) struct Waste(Option<Retired<Serving>>, Option<KBox<Routes>>);
+
+enum Phase {
+    /// No notifier, or its events do not matter.
+    Idle(Why),
+    /// Events are kept for the loader.
+    Loading(Queue),
+    /// Events are applied as they come.
+    Synced(KBox<Routes>),
+}
+
+struct Inner {
+    phase: Phase,
+    waste: Option<Waste>,
+}
+
+/// The mirror of one namespace.
+#[pin_data]
+pub(crate) struct Mirror {
+    #[pin]
+    inner: BhLock<Inner>,
+    serving: RcuBox<Serving>,
+}
+
+/// Sizes, for people.
+#[derive(Default)]
+pub(crate) struct Sizes {
+    pub(crate) main: usize,
+    pub(crate) local: usize,
+    pub(crate) nexthops: u32,
+    pub(crate) memory: usize,
+}
+
+impl Mirror {
+    pub(crate) fn new(key: Pin<&'static LockClassKey>) -> impl PinInit<Self> {
+        pin_init!(Self {
+            inner <- BhLock::new(
+                Inner {
+                    phase: Phase::Idle(Why::Off),
+                    waste: None,
+                },
+                c"altfib_mirror",
+                key,
+            ),
+            serving: RcuBox::empty(),
+        })
+    }
+
+    /// The tables, while they are true.
+    #[inline]
+    pub(crate) fn serving<'a>(&'a self, rcu: ReadSide<'a>) -> Option<&'a Serving> {
+        self.serving.get(rcu)
+    }
+
+    /// Why packets are the kernel's now, if they are.
+    pub(crate) fn why_not(&self) -> Option<Why> {
+        match self.inner.lock().phase {
+            Phase::Idle(why) => Some(why),
+            Phase::Loading(_) => Some(Why::Loading),
+            Phase::Synced(_) => None,
+        }
+    }
+
+    /// Applies or keeps one event of the notifier. `false`: the mirror has just stopped serving
+    /// and must be loaded again.
+    ///
+    /// # Context
+    ///
+    /// Atomic, RTNL held.
+    pub(crate) fn event(&self, net: &Net, counts: &Counts, event: FibEvent<'_>) -> bool {
+        let mut inner = self.inner.lock();
+        let routes = match &mut inner.phase {
+            Phase::Idle(_) => return true,
+            Phase::Loading(queue) => {
+                queue.push(event);
+                return true;
+            }
+            Phase::Synced(routes) => routes,
+        };
+        let guard = rcu::read_lock();
+        let Some(serving) = self.serving.get(ReadSide::of(&guard)) else {
+            return true;
+        };
+        match routes.apply(serving, event, atomic_flags()) {
+            Ok(change) => {
+                Self::account(net, counts, &change);
+                true
+            }
+            Err(why) => {
+                counts.count(Count::OutOfMemory);
+                drop(guard);
+                self.stop_locked(&mut inner, why);
+                false
+            }
+        }
+    }
+
+    fn account(net: &Net, counts: &Counts, change: &Change) {
+        if let Some(kind) = change.kind {
+            counts.count(kind);
+        }
+        counts.add(Count::DropFib, change.dropped_by_route);
+        counts.add(Count::DropNexthop, change.dropped_by_path);
+        // Whoever kept the dst of a deleted route must look again. The kernel does this only for
+        // routes that its own lookup has marked as accessed (`FA_S_ACCESSED`), and ours has not.
+        if change.outdates_served {
+            net.bump_route_generation();
+        }
+    }
+
+    /// Ends service at once, and gives back every reference. What is left waits in `waste` for
+    /// somebody who may sleep.
+    fn stop_locked(&self, inner: &mut Inner, why: Why) {
+        let guard = rcu::read_lock();
+        let phase = core::mem::replace(&mut inner.phase, Phase::Idle(why));
+        let mut left = None;
+        if let Phase::Synced(mut routes) = phase {
+            if let Some(serving) = self.serving.get(ReadSide::of(&guard)) {
+                routes.release_all(serving);
+            }
+            left = Some(routes);
+        }
+        drop(guard);
+        let retired = self.serving.replace(None);
+        if retired.is_some() || left.is_some() {
+            inner.waste = Some(Waste(retired, left));
+        }
+    }
+
+    /// Stops serving, from process context.
+    pub(crate) fn stop(&self, why: Why) {
+        let mut inner = self.inner.lock();
+        // A queue may be long and holds references: let it go outside the lock.
+        let queue = match core::mem::replace(&mut inner.phase, Phase::Idle(why)) {
+            Phase::Loading(queue) => Some(queue),
+            other => {
+                inner.phase = other;
+                None
+            }
+        };
+        self.stop_locked(&mut inner, why);
+        drop(inner);
+        drop(queue);
+        self.sweep();
+    }
+
+    /// Frees what an earlier stop left.
+    ///
+    /// # Context
+    ///
+    /// Process, may sleep.
+    pub(crate) fn sweep(&self) {
+        let waste = self.inner.lock().waste.take();
+        drop(waste);
+    }
+
+    /// Takes the kernel's route into the slot of `nh`, and tells whether that worked.
+    ///
+    /// `None`: somebody is changing the mirror just now.
+    ///
+    /// # Context
+    ///
+    /// Softirq; called for packets that found nothing valid in the slot.
+    pub(crate) fn fill(&self, net: &Net, nh: &NextHop) -> Option<bool> {
+        let mut inner = self.inner.try_lock()?;
+        match &mut inner.phase {
+            Phase::Synced(routes) => Some(routes.nexthops().fill(nh, net)),
+            _ => None,
+        }
+    }
+
+    /// Drops the cached routes of a device that changed, or goes.
+    pub(crate) fn device_changed(&self, counts: &Counts, ifindex: c_int) {
+        self.with_routes(|routes, serving| {
+            let dropped = routes.nexthops().drop_device(serving.nexthops(), ifindex);
+            counts.add(Count::DropDevice, dropped);
+        });
+    }
+
+    /// Runs `f` on the routes with the lock held, if the mirror is in sync.
+    pub(crate) fn with_routes<R>(&self, f: impl FnOnce(&mut Routes, &Serving) -> R) -> Option<R> {
+        let mut inner = self.inner.lock();
+        let Phase::Synced(routes) = &mut inner.phase else {
+            return None;
+        };
+        let guard = rcu::read_lock();
+        let serving = self.serving.get(ReadSide::of(&guard))?;
+        Some(f(routes, serving))
+    }
+
+    /// How large everything is.
+    pub(crate) fn sizes(&self) -> Sizes {
+        self.with_routes(|routes, _| routes.sizes())
+            .unwrap_or_default()
+    }
+
+    /// Sets the bytes that the tables may take, from now on.
+    pub(crate) fn set_budget(&self, bytes: usize) {
+        self.with_routes(|routes, _| routes.set_budget(bytes));
+    }
+
+    /// Milliseconds since boot when the mirror was last loaded, and 0 if it is not in sync.
+    pub(crate) fn in_sync_since(&self) -> Option<u64> {
+        self.with_routes(|routes, _| time::now_ms().saturating_sub(routes.loaded_at()))
+    }
+}

@@ -1,0 +1,290 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The routes themselves: one table for RT_TABLE_LOCAL and one for RT_TABLE_MAIN.
+//!
+//! While a namespace has no policy rules of its own, the kernel keeps both in one trie, in which
+//! the longest prefix wins and, between equal ones, the local route. The first rule splits them
+//! without any event. So they are kept apart here, and joined by the lookup: practically all local
+//! routes are for one address, and nothing is longer than that; they carry [`HOST`] in their
+//! value. A shorter local route that matches (127.0.0.0/8, an AnyIP prefix) may have a longer main
+//! route beside it, and is left to the kernel.
+
+use super::Sizes;
+use super::Why;
+use crate::control::counts::Count;
+use crate::lpm;
+use crate::lpm::Prefix;
+use crate::lpm::V4;
+use crate::nexthop::Given;
+use crate::nexthop::NextHops;
+use crate::sys::fib;
+use crate::sys::fib::FibEvent;
+use crate::sys::fib::FibInfo;
+use crate::sys::nexthop::NextHop;
+use crate::sys::nexthop::Records;
+use crate::sys::time;
+use kernel::alloc::Flags;
+use kernel::prelude::*;
+
+/// Set in the value of a route for one single address.
+const HOST: lpm::Value = 1 << 30;
+
+/// What readers find: tables and next hops.
+pub(crate) struct Serving {
+    local: lpm::Table<V4>,
+    main: lpm::Table<V4>,
+    nexthops: Records,
+}
+
+/// What a lookup found.
+pub(crate) enum Match<'a> {
+    /// No prefix.
+    None,
+    /// A local prefix that is not for one address.
+    LocalPrefix,
+    /// This next hop.
+    NextHop(&'a NextHop),
+}
+
+impl Serving {
+    /// The longest prefix of `addr` (host order), as one trie of both tables would have it.
+    #[inline]
+    pub(crate) fn lookup(&self, addr: u32) -> Match<'_> {
+        let value = match self.local.lookup(addr) {
+            0 => match self.main.lookup(addr) {
+                0 => return Match::None,
+                value => value,
+            },
+            value if value & HOST == 0 => return Match::LocalPrefix,
+            value => value,
+        };
+        match self.nexthops.get(value & !HOST) {
+            Some(nh) => Match::NextHop(nh),
+            None => Match::None,
+        }
+    }
+
+    /// The next hops by number.
+    pub(crate) fn nexthops(&self) -> &Records {
+        &self.nexthops
+    }
+}
+
+/// A table that altfib mirrors.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Which {
+    Local,
+    Main,
+}
+
+impl Which {
+    /// The table with this id, if altfib mirrors it.
+    pub(crate) fn from_id(table: u32) -> Option<Self> {
+        match table {
+            fib::TABLE_LOCAL => Some(Which::Local),
+            fib::TABLE_MAIN => Some(Which::Main),
+            _ => None,
+        }
+    }
+}
+
+/// What an event changed, to be counted and acted upon.
+#[derive(Default)]
+pub(crate) struct Change {
+    /// Added, replaced or deleted.
+    pub(crate) kind: Option<Count>,
+    /// Cached dsts dropped because their last prefix went.
+    pub(crate) dropped_by_route: u64,
+    /// Cached dsts dropped because a path came or went.
+    pub(crate) dropped_by_path: u64,
+    /// A route is gone whose dst had been handed out.
+    pub(crate) outdates_served: bool,
+}
+
+/// The writer's side.
+pub(crate) struct Routes {
+    local: lpm::Writer<V4>,
+    main: lpm::Writer<V4>,
+    nexthops: NextHops,
+    loaded_at: u64,
+}
+
+impl Routes {
+    /// Empty tables, and their reader's side.
+    pub(crate) fn new(budget: usize, flags: Flags) -> Result<(KBox<Serving>, KBox<Self>), Why> {
+        let (local_table, local) = lpm::Table::new(flags)?;
+        let (main_table, main) = lpm::Table::new(flags)?;
+        let (records, nexthops) = NextHops::new(flags).map_err(|_| Why::NoMemory)?;
+        let serving = KBox::new(
+            Serving {
+                local: local_table,
+                main: main_table,
+                nexthops: records,
+            },
+            flags,
+        )
+        .map_err(|_| Why::NoMemory)?;
+        let mut routes = KBox::new(
+            Self {
+                local,
+                main,
+                nexthops,
+                loaded_at: 0,
+            },
+            flags,
+        )
+        .map_err(|_| Why::NoMemory)?;
+        routes.set_budget(budget);
+        Ok((serving, routes))
+    }
+
+    pub(crate) fn set_budget(&mut self, bytes: usize) {
+        self.local.set_budget(bytes);
+        self.main
+            .set_budget(bytes.saturating_sub(self.local.memory()));
+    }
+
+    /// The tables are complete as of now.
+    pub(super) fn set_loaded(&mut self) {
+        self.loaded_at = time::now_ms();
+    }
+
+    pub(super) fn loaded_at(&self) -> u64 {
+        self.loaded_at
+    }
+
+    pub(crate) fn nexthops(&mut self) -> &mut NextHops {
+        &mut self.nexthops
+    }
+
+    pub(super) fn release_all(&mut self, serving: &Serving) {
+        self.nexthops.release_all(&serving.nexthops);
+    }
+
+    pub(crate) fn sizes(&self) -> Sizes {
+        Sizes {
+            main: self.main.len(),
+            local: self.local.len(),
+            nexthops: self.nexthops.len(),
+            memory: self
+                .main
+                .memory()
+                .saturating_add(self.local.memory())
+                .saturating_add(self.nexthops.memory()),
+        }
+    }
+
+    /// The first prefix of the main table behind `after`, and its value.
+    pub(crate) fn next_main(&self, after: Option<Prefix<V4>>) -> Option<(Prefix<V4>, u32)> {
+        self.main.next(after).map(|(p, value)| (p, value & !HOST))
+    }
+
+    fn table<'a>(
+        &'a mut self,
+        serving: &'a Serving,
+        which: Which,
+    ) -> (&'a mut lpm::Writer<V4>, &'a lpm::Table<V4>) {
+        match which {
+            Which::Local => (&mut self.local, &serving.local),
+            Which::Main => (&mut self.main, &serving.main),
+        }
+    }
+
+    /// Applies one event. An error leaves the tables as they were, and so not true any more.
+    pub(super) fn apply(
+        &mut self,
+        serving: &Serving,
+        event: FibEvent<'_>,
+        flags: Flags,
+    ) -> Result<Change, Why> {
+        match event {
+            FibEvent::Replace {
+                table,
+                dst,
+                len,
+                route_type,
+                dscp,
+                fi,
+            } => match (Which::from_id(table), Prefix::new(dst, len)) {
+                (Some(which), Some(prefix)) => {
+                    self.replace(serving, which, prefix, fi, route_type, dscp, flags)
+                }
+                _ => Ok(Change::default()),
+            },
+            FibEvent::Delete { table, dst, len } => {
+                match (Which::from_id(table), Prefix::new(dst, len)) {
+                    (Some(which), Some(prefix)) => self.delete(serving, which, prefix, flags),
+                    _ => Ok(Change::default()),
+                }
+            }
+            FibEvent::PathChanged { fi } => Ok(Change {
+                dropped_by_path: self.nexthops.drop_route(&serving.nexthops, fi),
+                ..Change::default()
+            }),
+        }
+    }
+
+    /// Lets `prefix` lead to `fi`.
+    #[expect(clippy::too_many_arguments)]
+    pub(super) fn replace(
+        &mut self,
+        serving: &Serving,
+        which: Which,
+        prefix: Prefix<V4>,
+        fi: &FibInfo,
+        route_type: u8,
+        dscp: bool,
+        flags: Flags,
+    ) -> Result<Change, Why> {
+        let id = self
+            .nexthops
+            .take(&serving.nexthops, fi, route_type, dscp, flags)
+            .map_err(|_| Why::NoMemory)?;
+        let host = if prefix.len() == 32 { HOST } else { 0 };
+        let (writer, table) = self.table(serving, which);
+        match writer.insert(table, prefix, id | host, flags) {
+            Ok(old) => {
+                let given = self.nexthops.give(&serving.nexthops, old & !HOST);
+                Ok(Self::change(
+                    if old == 0 {
+                        Count::RouteAdd
+                    } else {
+                        Count::RouteReplace
+                    },
+                    given,
+                ))
+            }
+            Err(e) => {
+                self.nexthops.give(&serving.nexthops, id);
+                Err(e.into())
+            }
+        }
+    }
+
+    /// Takes `prefix` out. One that is not there is no error: events may come twice.
+    pub(super) fn delete(
+        &mut self,
+        serving: &Serving,
+        which: Which,
+        prefix: Prefix<V4>,
+        flags: Flags,
+    ) -> Result<Change, Why> {
+        let (writer, table) = self.table(serving, which);
+        match writer.remove(table, prefix, flags)? {
+            0 => Ok(Change::default()),
+            old => {
+                let given = self.nexthops.give(&serving.nexthops, old & !HOST);
+                Ok(Self::change(Count::RouteDelete, given))
+            }
+        }
+    }
+
+    fn change(kind: Count, given: Given) -> Change {
+        Change {
+            kind: Some(kind),
+            dropped_by_route: u64::from(given.dropped),
+            dropped_by_path: 0,
+            outdates_served: given.served,
+        }
+    }
+}

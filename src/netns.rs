@@ -1,0 +1,316 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! altfib in one network namespace: its rooms, and what turns them on and off.
+//!
+//! A worker brings what is into line with what is wanted ([`Namespace::reconcile`]): it runs at
+//! the namespace's start, after somebody has set the mode, and when service has ended by itself.
+//! Nothing that can fail happens in the namespace's own creation.
+
+use crate::control::counts::Count;
+use crate::control::counts::Counts;
+use crate::control::nexthops;
+use crate::control::punts;
+use crate::control::routes;
+use crate::control::settings;
+use crate::control::settings::Mode;
+use crate::control::settings::Settings;
+use crate::control::stat;
+use crate::control::status;
+use crate::mirror::Mirror;
+use crate::mirror::Why;
+use crate::sys::fib::FibEvent;
+use crate::sys::fib::FibNotifier;
+use crate::sys::fib::FollowFib;
+use crate::sys::net::Net;
+use crate::sys::net::PerNet;
+use crate::sys::netdev::FollowDevices;
+use crate::sys::netfilter::Hook;
+use crate::sys::seq::Entry;
+use crate::sys::sysctl;
+use crate::sys::time;
+use crate::sys::work::DelayedWork;
+use crate::sys::work::HasDelayedWork;
+use core::pin::Pin;
+use kernel::new_mutex;
+use kernel::prelude::*;
+use kernel::static_lock_class;
+use kernel::sync::Mutex;
+use kernel::time::msecs_to_jiffies;
+
+/// Pause before the first new attempt after a failure; it doubles up to the last.
+const RETRY_FIRST_MS: u32 = 100;
+const RETRY_LAST_MS: u32 = 60_000;
+
+/// What is switched on, and by whom only [`Namespace::reconcile`] may change it.
+#[derive(Default)]
+struct Switches {
+    /// The FIB notifier is registered.
+    following: bool,
+    /// The hook is registered.
+    hooked: bool,
+    /// The namespace goes: nothing may be switched on again.
+    stopped: bool,
+    retry_ms: u32,
+    settings: Option<sysctl::Registration>,
+    /// Files first, their folder last.
+    files: KVec<Entry>,
+    folder: Option<Entry>,
+}
+
+/// altfib in one namespace.
+#[pin_data]
+#[repr(C)]
+pub(crate) struct Namespace {
+    #[pin]
+    work: DelayedWork<Namespace>,
+    net: &'static Net,
+    counts: Counts,
+    settings: Settings,
+    #[pin]
+    mirror: Mirror,
+    #[pin]
+    hook: Hook<Namespace>,
+    #[pin]
+    notifier: FibNotifier<Namespace>,
+    #[pin]
+    switches: Mutex<Switches>,
+}
+
+impl Namespace {
+    #[inline]
+    pub(crate) fn net(&self) -> &Net {
+        self.net
+    }
+
+    #[inline]
+    pub(crate) fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
+    #[inline]
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    #[inline]
+    pub(crate) fn mirror(&self) -> &Mirror {
+        &self.mirror
+    }
+
+    #[inline]
+    pub(crate) fn hook(&self) -> &Hook<Namespace> {
+        &self.hook
+    }
+
+    /// Sets the mode. `off` is in force for the next packet, and when this returns nothing of the
+    /// mirror is left; `on` starts to load it.
+    ///
+    /// # Errors
+    ///
+    /// `EPERM` if the namespace belongs to a container and the host's own is off.
+    pub(crate) fn set_mode(&self, mode: Mode) -> Result {
+        if mode == Mode::On && !self.net.is_owned_by_host() {
+            match Net::initial().value::<Namespace>() {
+                Some(initial) if initial.settings.is_on() => {}
+                _ => return Err(EPERM),
+            }
+        }
+        self.settings.set_mode(mode);
+        match mode {
+            Mode::Off => self.reconcile(),
+            Mode::On => self.work.schedule(0),
+        }
+        Ok(())
+    }
+
+    /// `memory_max_kb` has changed.
+    pub(crate) fn budget_changed(&self) {
+        self.mirror.set_budget(self.settings.budget());
+        self.work.schedule(0);
+    }
+
+    /// Brings what is into line with the mode.
+    ///
+    /// # Context
+    ///
+    /// Process, may sleep, takes RTNL.
+    fn reconcile(&self) {
+        let mut switches = self.switches.lock();
+        if switches.stopped {
+            return;
+        }
+        self.mirror.sweep();
+        if !self.settings.is_on() {
+            self.switch_off(&mut switches, Why::Off);
+            return;
+        }
+        if switches.following && self.mirror.why_not().is_none() {
+            return;
+        }
+        self.unfollow(&mut switches);
+        match self.switch_on(&mut switches) {
+            Ok(()) => switches.retry_ms = 0,
+            Err(Why::Off) => self.switch_off(&mut switches, Why::Off),
+            Err(why) => {
+                if switches.retry_ms == 0 {
+                    pr_warn!("not serving a namespace: {}\n", why.text());
+                }
+                let pause = switches
+                    .retry_ms
+                    .saturating_mul(2)
+                    .clamp(RETRY_FIRST_MS, RETRY_LAST_MS);
+                switches.retry_ms = pause;
+                self.work.schedule(msecs_to_jiffies(pause));
+            }
+        }
+    }
+
+    fn switch_on(&self, switches: &mut Switches) -> Result<(), Why> {
+        self.counts.allocate().map_err(|_| Why::NoMemory)?;
+        // SAFETY: `self` outlives its registration: `stop` unregisters before the namespace goes.
+        // The switches are locked, so the calls are serialised.
+        unsafe {
+            self.mirror.load(
+                self.net,
+                &self.notifier,
+                core::ptr::from_ref(self),
+                self.settings.budget(),
+                || self.settings.is_on(),
+            )?;
+        }
+        switches.following = true;
+        self.counts.count(Count::Resync);
+        if !switches.hooked {
+            // SAFETY: As above; a grace period passes between `stop` and the end of `self`.
+            if unsafe { self.hook.register(self.net, core::ptr::from_ref(self)) }.is_err() {
+                self.unfollow(switches);
+                self.mirror.stop(Why::Refused);
+                return Err(Why::Refused);
+            }
+            switches.hooked = true;
+        }
+        Ok(())
+    }
+
+    fn unfollow(&self, switches: &mut Switches) {
+        if switches.following {
+            // SAFETY: It is registered, and the switches are locked.
+            unsafe { self.notifier.unregister(self.net) };
+            switches.following = false;
+        }
+    }
+
+    fn switch_off(&self, switches: &mut Switches, why: Why) {
+        if switches.hooked {
+            // SAFETY: It is registered, and the switches are locked.
+            unsafe { self.hook.unregister(self.net) };
+            switches.hooked = false;
+        }
+        self.unfollow(switches);
+        self.mirror.stop(why);
+    }
+
+    /// Makes the files. What cannot be made is missing, and that is all.
+    fn show(&self, switches: &mut Switches) -> Result {
+        // SAFETY: `stop` removes the settings before the namespace goes.
+        switches.settings = Some(unsafe { settings::register(self.net, self) }?);
+        let folder = Entry::folder(self.net, c"altfib")?;
+        let files = &mut switches.files;
+        files.push(
+            Entry::page::<status::Status>(&folder, c"status")?,
+            GFP_KERNEL,
+        )?;
+        files.push(Entry::page::<punts::Punts>(&folder, c"punts")?, GFP_KERNEL)?;
+        files.push(
+            Entry::lines::<routes::Routes>(self.net, Some(&folder), c"routes")?,
+            GFP_KERNEL,
+        )?;
+        files.push(
+            Entry::lines::<nexthops::NextHops>(self.net, Some(&folder), c"nexthops")?,
+            GFP_KERNEL,
+        )?;
+        files.push(
+            Entry::lines::<stat::Stat>(self.net, None, c"altfib")?,
+            GFP_KERNEL,
+        )?;
+        switches.folder = Some(folder);
+        Ok(())
+    }
+}
+
+impl PerNet for Namespace {
+    fn new(net: &'static Net) -> impl PinInit<Self> {
+        // The parameter was checked when the module was loaded.
+        let mode = time::mode_parameter()
+            .to_str()
+            .map_err(|_| EINVAL)
+            .and_then(Mode::parse)
+            .unwrap_or(Mode::Off);
+        pin_init!(Self {
+            work <- DelayedWork::new(),
+            net,
+            counts: Counts::new(),
+            settings: Settings::new(net, mode),
+            mirror <- Mirror::new(static_lock_class!()),
+            hook <- Hook::new(),
+            notifier <- FibNotifier::new(),
+            switches <- new_mutex!(Switches::default(), "altfib_switches"),
+        })
+    }
+
+    fn start(self: Pin<&Self>) {
+        let mut switches = self.switches.lock();
+        if let Err(e) = self.show(&mut switches) {
+            pr_warn!("some files of a namespace are missing: {:?}\n", e);
+        }
+        drop(switches);
+        if self.settings.is_on() {
+            self.work.schedule(0);
+        }
+    }
+
+    fn stop(self: Pin<&Self>) {
+        let mut switches = self.switches.lock();
+        switches.stopped = true;
+        let settings = switches.settings.take();
+        let files = core::mem::take(&mut switches.files);
+        let folder = switches.folder.take();
+        drop(switches);
+        // These wait for who is inside, and a writer of the mode waits for the switches.
+        drop((settings, files, folder));
+        self.work.cancel();
+        self.switch_off(&mut self.switches.lock(), Why::Off);
+    }
+}
+
+// SAFETY: `work` is the first field of a `repr(C)` structure.
+unsafe impl HasDelayedWork for Namespace {
+    unsafe fn from_work(work: *mut DelayedWork<Self>) -> *const Self {
+        // CAST: It is the first field.
+        work.cast::<Self>().cast_const()
+    }
+
+    fn work(&self) {
+        self.reconcile();
+    }
+}
+
+impl FollowFib for Namespace {
+    fn event(&self, event: FibEvent<'_>) {
+        if !self.mirror.event(self.net, &self.counts, event) {
+            self.work.schedule(msecs_to_jiffies(RETRY_FIRST_MS));
+        }
+    }
+
+    fn restart(&self) {
+        self.mirror.restart();
+    }
+}
+
+impl FollowDevices for Namespace {
+    fn device_changed(net: &Net, ifindex: c_int) {
+        if let Some(ns) = net.value::<Namespace>() {
+            ns.mirror.device_changed(&ns.counts, ifindex);
+        }
+    }
+}

@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The kernel's FIB notifier: what routes there are, and each change of them.
+//!
+//! C header: [`include/net/fib_notifier.h`](srctree/include/net/fib_notifier.h)
+
+use super::bindings;
+use super::net::Net;
+use super::rtnl::Rtnl;
+use core::marker::PhantomData;
+use core::marker::PhantomPinned;
+use core::ptr::NonNull;
+use kernel::error::to_result;
+use kernel::prelude::*;
+use kernel::types::Opaque;
+
+/// RTN_UNICAST: a route to somewhere else.
+pub(crate) const RTN_UNICAST: u8 = 1;
+/// RTN_LOCAL: an address of this host.
+pub(crate) const RTN_LOCAL: u8 = 2;
+/// RT_TABLE_MAIN.
+pub(crate) const TABLE_MAIN: u32 = 254;
+/// RT_TABLE_LOCAL.
+pub(crate) const TABLE_LOCAL: u32 = 255;
+
+/// A `fib_info` that is valid for as long as the borrow.
+#[repr(transparent)]
+pub(crate) struct FibInfo(Opaque<bindings::fib_info>);
+
+impl FibInfo {
+    pub(super) fn as_ptr(&self) -> *mut bindings::fib_info {
+        self.0.get()
+    }
+
+    /// Its identity: the kernel's object, never gateway and device.
+    pub(crate) fn address(&self) -> usize {
+        self.as_ptr() as usize
+    }
+
+    /// A reference that outlives the borrow.
+    pub(crate) fn hold(&self) -> HeldFibInfo {
+        // SAFETY: `self` is valid, so its count is not zero.
+        unsafe { bindings::fib_info_hold(self.as_ptr()) };
+        // INVARIANT: The reference was just taken.
+        HeldFibInfo(NonNull::from(self))
+    }
+}
+
+/// A counted reference on a `fib_info`.
+///
+/// It holds up the removal of the route's device: keep it no longer than needed.
+///
+/// # Invariants
+///
+/// The pointer is valid, and one reference is this value's own.
+pub(crate) struct HeldFibInfo(NonNull<FibInfo>);
+
+// SAFETY: The count is atomic.
+unsafe impl Send for HeldFibInfo {}
+
+impl core::ops::Deref for HeldFibInfo {
+    type Target = FibInfo;
+
+    fn deref(&self) -> &FibInfo {
+        // SAFETY: Valid by the type invariant.
+        unsafe { self.0.as_ref() }
+    }
+}
+
+impl Drop for HeldFibInfo {
+    fn drop(&mut self) {
+        // SAFETY: The reference is ours by the type invariant.
+        unsafe { bindings::fib_info_put(self.as_ptr()) };
+    }
+}
+
+/// A change of the IPv4 FIB.
+pub(crate) enum FibEvent<'a> {
+    /// The first route of this prefix is now this one.
+    Replace {
+        /// Table id.
+        table: u32,
+        /// Prefix, host order.
+        dst: u32,
+        /// Its length.
+        len: u8,
+        /// RTN_*.
+        route_type: u8,
+        /// Whether the route is for one DSCP only.
+        dscp: bool,
+        /// The route.
+        fi: &'a FibInfo,
+    },
+    /// The prefix has no route any more.
+    Delete {
+        /// Table id.
+        table: u32,
+        /// Prefix, host order.
+        dst: u32,
+        /// Its length.
+        len: u8,
+    },
+    /// A path of this route came or went.
+    PathChanged {
+        /// The route.
+        fi: &'a FibInfo,
+    },
+}
+
+/// Somebody who follows the FIB.
+pub(crate) trait FollowFib: Sync {
+    /// One change. Must not sleep.
+    ///
+    /// # Context
+    ///
+    /// RTNL held, inside an RCU read side section.
+    fn event(&self, event: FibEvent<'_>);
+
+    /// All events so far do not count: the dump starts again.
+    fn restart(&self);
+}
+
+/// The notifier of one owner in one namespace.
+///
+/// # Invariants
+///
+/// While it is registered, `owner` is valid.
+#[pin_data]
+#[repr(C)]
+pub(crate) struct FibNotifier<T> {
+    #[pin]
+    block: Opaque<bindings::notifier_block>,
+    owner: core::cell::Cell<*const T>,
+    #[pin]
+    _pin: PhantomPinned,
+    _t: PhantomData<fn(T)>,
+}
+
+// SAFETY: Changed by `register` and `unregister` only, whose callers serialise them.
+unsafe impl<T> Send for FibNotifier<T> {}
+// SAFETY: As above.
+unsafe impl<T> Sync for FibNotifier<T> {}
+
+impl<T: FollowFib> FibNotifier<T> {
+    pub(crate) fn new() -> impl PinInit<Self> {
+        pin_init!(Self {
+            block: Opaque::new(bindings::notifier_block {
+                notifier_call: Some(Self::call),
+                ..Default::default()
+            }),
+            owner: core::cell::Cell::new(core::ptr::null()),
+            _pin: PhantomPinned,
+            _t: PhantomData,
+        })
+    }
+
+    /// Tells `owner` every route of `net`, and from then on every change. RTNL closes the gap in
+    /// which an IPv4 deletion could be lost.
+    ///
+    /// # Errors
+    ///
+    /// `EBUSY` if routes changed all the time; try again later.
+    ///
+    /// # Safety
+    ///
+    /// `owner` stays valid until [`FibNotifier::unregister`] returns; calls of the two are
+    /// serialised, and a successful one alternates with the other.
+    pub(crate) unsafe fn register(&self, net: &Net, owner: *const T, _rtnl: &Rtnl) -> Result {
+        // INVARIANT: Valid by the requirement.
+        self.owner.set(owner);
+        // SAFETY: The block is pinned and initialised, `net` is valid.
+        to_result(unsafe {
+            bindings::register_fib_notifier(
+                net.as_ptr(),
+                self.block.get(),
+                Some(Self::inconsistent),
+                core::ptr::null_mut(),
+            )
+        })
+    }
+
+    /// Ends it; no event is under way when this returns.
+    ///
+    /// # Safety
+    ///
+    /// The notifier is registered in `net`.
+    ///
+    /// # Context
+    ///
+    /// Process, may sleep.
+    pub(crate) unsafe fn unregister(&self, net: &Net) {
+        // SAFETY: By the requirement.
+        unsafe { bindings::unregister_fib_notifier(net.as_ptr(), self.block.get()) };
+    }
+
+    /// # Safety
+    ///
+    /// `block` is the field of a registered notifier.
+    unsafe fn owner<'a>(block: *mut bindings::notifier_block) -> &'a T {
+        // CAST: The block is the first field.
+        // SAFETY: By the requirement and the type invariant.
+        unsafe { &*(*block.cast::<Self>()).owner.get() }
+    }
+
+    unsafe extern "C" fn inconsistent(block: *mut bindings::notifier_block) {
+        // SAFETY: The core calls this for the block that it is registering.
+        unsafe { Self::owner(block) }.restart();
+    }
+
+    unsafe extern "C" fn call(
+        block: *mut bindings::notifier_block,
+        event: c_ulong,
+        info: *mut c_void,
+    ) -> c_int {
+        // SAFETY: The core calls this for a registered block.
+        let owner = unsafe { Self::owner(block) };
+        // SAFETY: Every event comes with its family.
+        let family = unsafe { (*info.cast::<bindings::fib_notifier_info>()).family };
+        if family == bindings::AF_INET as c_int {
+            // SAFETY: An IPv4 event, whose information fits its number.
+            if let Some(event) = unsafe { Self::decode(event, info) } {
+                owner.event(event);
+            }
+        }
+        // An error would veto somebody's route.
+        bindings::NOTIFY_DONE as c_int
+    }
+
+    /// # Safety
+    ///
+    /// `info` is what the core passes with `event` of family AF_INET, and valid for `'a`.
+    unsafe fn decode<'a>(event: c_ulong, info: *mut c_void) -> Option<FibEvent<'a>> {
+        match event as c_uint {
+            bindings::fib_event_type_FIB_EVENT_ENTRY_REPLACE => {
+                // SAFETY: Entry events carry this structure, with a valid route.
+                unsafe {
+                    let info = &*info.cast::<bindings::fib_entry_notifier_info>();
+                    Some(FibEvent::Replace {
+                        table: info.tb_id,
+                        dst: info.dst,
+                        len: info.dst_len as u8,
+                        route_type: info.type_,
+                        dscp: bindings::dscp(info) != 0,
+                        fi: &*info.fi.cast(),
+                    })
+                }
+            }
+            bindings::fib_event_type_FIB_EVENT_ENTRY_DEL => {
+                // SAFETY: As above.
+                let info = unsafe { &*info.cast::<bindings::fib_entry_notifier_info>() };
+                Some(FibEvent::Delete {
+                    table: info.tb_id,
+                    dst: info.dst,
+                    len: info.dst_len as u8,
+                })
+            }
+            bindings::fib_event_type_FIB_EVENT_NH_ADD
+            | bindings::fib_event_type_FIB_EVENT_NH_DEL => {
+                // SAFETY: Path events carry this structure, whose path belongs to a route.
+                unsafe {
+                    let info = &*info.cast::<bindings::fib_nh_notifier_info>();
+                    let fi = bindings::nh_parent(info.fib_nh);
+                    NonNull::new(fi).map(|fi| FibEvent::PathChanged {
+                        fi: &*fi.as_ptr().cast(),
+                    })
+                }
+            }
+            // Rules are read live from the namespace; the rest is not IPv4 unicast.
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,571 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The kernel's static inlines and macros, for Rust.
+ *
+ * Nothing here decides: a helper reads, tests or attaches what only a header
+ * of the kernel can. The packet path calls three of them a packet, since each
+ * costs a call: altfib_read_packet(), altfib_attach() and altfib_count().
+ */
+
+#include <linux/hash.h>
+#include <linux/inetdevice.h>
+#include <linux/ip.h>
+#include <linux/module.h>
+#include <linux/netdevice.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter_bridge.h>
+#include <linux/percpu.h>
+#include <linux/rtnetlink.h>
+#include <linux/sched.h>
+#include <linux/seq_file_net.h>
+#include <linux/skbuff.h>
+#include <linux/spinlock.h>
+#include <linux/workqueue.h>
+#include <net/dst_metadata.h>
+#include <net/inet_hashtables.h>
+#include <net/ip_fib.h>
+#include <net/l3mdev.h>
+#include <net/netns/generic.h>
+#include <net/nexthop.h>
+#include <net/route.h>
+#include <net/tcp.h>
+#include <net/udp.h>
+
+#include "helpers.h"
+
+static char *altfib_mode = "on";
+module_param_named(mode, altfib_mode, charp, 0444);
+MODULE_PARM_DESC(mode, "mode of the namespaces at load and of each new one: on (default) or off");
+
+const char *altfib_helper_mode_param(void)
+{
+	return altfib_mode;
+}
+
+/* ---- one packet ------------------------------------------------------- */
+
+/*
+ * Every test that ip_route_input_slow() would make before its lookup, and
+ * every condition under which an attached dst would change what happens.
+ * The order is that of cost and likelihood, not of the kernel's.
+ *
+ * Context: a netfilter hook, RCU read side.
+ *
+ * Return: ALTFIB_NO_OBJECTION and *pkt, or the reason to leave the packet alone.
+ */
+enum altfib_outcome altfib_helper_read_packet(struct sk_buff *skb,
+					      const struct nf_hook_state *state,
+					      const struct nf_hook_ops *ours,
+					      struct altfib_packet *pkt)
+{
+	const struct nf_hook_entries *hooks;
+	const struct iphdr *iph = ip_hdr(skb);
+	struct net_device *dev = skb->dev;
+	struct net *net = state->net;
+	struct in_device *in_dev;
+	__be32 saddr = iph->saddr;
+	__be32 daddr = iph->daddr;
+
+	/* Metadata, loopback's own route, a route somebody attached before. */
+	if (unlikely(skb->_skb_refdst))
+		return ALTFIB_HAS_DST;
+	if (unlikely(skb->sk))
+		return ALTFIB_HAS_SOCKET;
+	if (unlikely(skb->pkt_type != PACKET_HOST || skb->protocol != htons(ETH_P_IP)))
+		return ALTFIB_NOT_UNICAST_FRAME;
+	if (unlikely(iph->ihl != 5))
+		return ALTFIB_IP_OPTIONS;
+	if (unlikely(secpath_exists(skb)))
+		return ALTFIB_IPSEC;
+#if IS_ENABLED(CONFIG_BRIDGE_NETFILTER)
+	if (unlikely(nf_bridge_info_exists(skb)))
+		return ALTFIB_BRIDGE;
+#endif
+	if (unlikely(netif_is_l3_master(dev) || netif_is_l3_slave(dev) ||
+		     netif_has_l3_rx_handler(dev)))
+		return ALTFIB_VRF;
+	if (unlikely(fib4_has_custom_rules(net)))
+		return ALTFIB_RULES;
+	if (unlikely(fib_num_tclassid_users(net)))
+		return ALTFIB_TCLASSID;
+
+	/* Another hook of the same priority that was there first runs last. */
+	hooks = rcu_dereference(net->nf.hooks_ipv4[NF_INET_PRE_ROUTING]);
+	if (unlikely(!hooks ||
+		     nf_hook_entries_get_hook_ops(hooks)[hooks->num_hook_entries - 1] != ours))
+		return ALTFIB_HOOK_ORDER;
+
+	if (unlikely(ipv4_is_multicast(daddr) || ipv4_is_lbcast(daddr) ||
+		     ipv4_is_zeronet(daddr) || ipv4_is_loopback(daddr) ||
+		     ipv4_is_multicast(saddr) || ipv4_is_lbcast(saddr) ||
+		     ipv4_is_zeronet(saddr) || ipv4_is_loopback(saddr)))
+		return ALTFIB_SPECIAL_ADDRESS;
+
+	in_dev = __in_dev_get_rcu(dev);
+	if (unlikely(!in_dev))
+		return ALTFIB_NO_IN_DEVICE;
+
+	pkt->skb = skb;
+	pkt->net = net;
+	pkt->daddr = ntohl(daddr);
+	pkt->saddr = ntohl(saddr);
+	pkt->rp_filter = IN_DEV_RPFILTER(in_dev);
+	pkt->in_flags = 0;
+	if (IN_DEV_FORWARD(in_dev))
+		pkt->in_flags |= ALTFIB_IN_FORWARDING;
+	if (IN_DEV_ACCEPT_LOCAL(in_dev))
+		pkt->in_flags |= ALTFIB_IN_ACCEPT_LOCAL;
+	if (net->ipv4.fib_has_custom_local_routes)
+		pkt->in_flags |= ALTFIB_IN_CUSTOM_LOCAL;
+	if (rcu_access_pointer(in_dev->ifa_list))
+		pkt->in_flags |= ALTFIB_IN_HAS_ADDRESS;
+	return ALTFIB_NO_OBJECTION;
+}
+
+/*
+ * inet_lookup_ifaddr_rcu(), which is not exported: is addr one of the
+ * namespace's own? altfib_helper_ifaddr_hash_ok() proves the hash at load.
+ */
+#define ALTFIB_IFADDR_SHIFT	8
+
+static u32 altfib_ifaddr_hash(const struct net *net, __be32 addr)
+{
+	return hash_32(__ipv4_addr_hash(addr, net_hash_mix(net)), ALTFIB_IFADDR_SHIFT);
+}
+
+bool altfib_helper_is_own_address(const struct altfib_packet *pkt)
+{
+	struct net *net = pkt->net;
+	__be32 addr = htonl(pkt->saddr);
+	const struct in_ifaddr *ifa;
+
+	hlist_for_each_entry_rcu(ifa, &net->ipv4.inet_addr_lst[altfib_ifaddr_hash(net, addr)],
+				 addr_lst)
+		if (ifa->ifa_local == addr)
+			return true;
+	return false;
+}
+
+/* Each address of the namespace must stand in the bucket where we look for it. */
+bool altfib_helper_ifaddr_hash_ok(struct net *net)
+{
+	const struct in_ifaddr *ifa;
+	bool ok = true;
+	u32 i;
+
+	rcu_read_lock();
+	for (i = 0; i < 1U << ALTFIB_IFADDR_SHIFT; i++)
+		hlist_for_each_entry_rcu(ifa, &net->ipv4.inet_addr_lst[i], addr_lst)
+			if (altfib_ifaddr_hash(net, ifa->ifa_local) != i)
+				ok = false;
+	rcu_read_unlock();
+	return ok;
+}
+
+/*
+ * Would the kernel's early demux give this packet to a socket? An attached
+ * dst keeps the kernel from asking, for forwarded packets too. The tests are
+ * those of ip_rcv_finish_core(), tcp_v4_early_demux() and
+ * udp_v4_early_demux(); the last compares only the first socket of the chain.
+ */
+static bool altfib_socket_claims(struct net *net, struct sk_buff *skb)
+{
+	const struct iphdr *iph = ip_hdr(skb);
+	int dif = skb->dev->ifindex;
+	struct sock *sk;
+
+	if (!READ_ONCE(net->ipv4.sysctl_ip_early_demux) || ip_is_fragment(iph))
+		return false;
+
+	if (iph->protocol == IPPROTO_TCP) {
+		const struct tcphdr *th;
+
+		if (!READ_ONCE(net->ipv4.sysctl_tcp_early_demux))
+			return false;
+		if (!pskb_may_pull(skb, skb_transport_offset(skb) + sizeof(*th)))
+			return false;
+		iph = ip_hdr(skb);
+		th = tcp_hdr(skb);
+		if (th->doff < sizeof(*th) / 4)
+			return false;
+		sk = __inet_lookup_established(net, iph->saddr, th->source,
+					       iph->daddr, ntohs(th->dest), dif, inet_sdif(skb));
+		if (!sk)
+			return false;
+		sock_gen_put(sk);
+		return true;
+	}
+
+	if (iph->protocol == IPPROTO_UDP) {
+		struct udp_table *table = net->ipv4.udp_table;
+		const struct udphdr *uh;
+		struct udp_hslot *slot;
+		__portpair ports;
+		u16 hnum;
+
+		if (!READ_ONCE(net->ipv4.sysctl_udp_early_demux))
+			return false;
+		if (!pskb_may_pull(skb, skb_transport_offset(skb) + sizeof(*uh)))
+			return false;
+		iph = ip_hdr(skb);
+		uh = udp_hdr(skb);
+		hnum = ntohs(uh->dest);
+		slot = udp_hashslot2(table, ipv4_portaddr_hash(net, iph->daddr, hnum));
+		ports = INET_COMBINED_PORTS(uh->source, hnum);
+		udp_portaddr_for_each_entry_rcu(sk, &slot->head) {
+			INET_ADDR_COOKIE(acookie, iph->saddr, iph->daddr);
+
+			return inet_match(net, sk, acookie, ports, dif, inet_sdif(skb));
+		}
+	}
+	return false;
+}
+
+/* ---- next hops -------------------------------------------------------- */
+
+/* The path that fib_table_lookup() would take, or why it is not ours to say. */
+static enum altfib_outcome altfib_single_path(struct fib_info *fi, struct fib_nh_common **path)
+{
+	struct fib_nh_common *nhc;
+
+	if (unlikely(READ_ONCE(fi->fib_dead) || READ_ONCE(fi->fib_flags) & RTNH_F_DEAD))
+		return ALTFIB_DEAD_NEXTHOP;
+	if (unlikely(fib_info_num_path(fi) != 1))
+		return ALTFIB_MULTIPATH;
+	if (unlikely(fi->nh && nexthop_is_blackhole(fi->nh)))
+		return ALTFIB_ROUTE_TYPE;
+	nhc = fib_info_nhc(fi, 0);
+	if (unlikely(!nhc || READ_ONCE(nhc->nhc_flags) & RTNH_F_DEAD))
+		return ALTFIB_DEAD_NEXTHOP;
+	if (unlikely(READ_ONCE(nhc->nhc_flags) & RTNH_F_LINKDOWN && ip_ignore_linkdown(nhc->nhc_dev)))
+		return ALTFIB_DEAD_NEXTHOP;
+	*path = nhc;
+	return ALTFIB_NO_OBJECTION;
+}
+
+/* rt_cache_valid() of net/ipv4/route.c, for a route of this record's type. */
+static bool altfib_dst_valid(const struct net *net, const struct altfib_nexthop *nh,
+			     const struct rtable *rt)
+{
+	return READ_ONCE(rt->dst.obsolete) == DST_OBSOLETE_FORCE_CHK &&
+	       rt->rt_genid == rt_genid_ipv4(net) && rt->rt_type == nh->type;
+}
+
+/*
+ * Attach the cached dst of nh, as the kernel's own lookup would have found
+ * it: same path, same exceptions, same redirects, same early demux.
+ *
+ * Context: RCU read side; the dst is attached without a reference.
+ *
+ * Return: ALTFIB_FORWARD or ALTFIB_LOCAL when attached; ALTFIB_NO_DST when
+ * the slot has nothing valid and a fill may help; else the reason.
+ */
+enum altfib_outcome altfib_helper_attach(const struct altfib_packet *pkt,
+					 const struct altfib_nexthop *nh, bool probe)
+{
+	struct sk_buff *skb = pkt->skb;
+	struct net_device *dev = skb->dev;
+	enum altfib_outcome reason;
+	struct fib_nh_common *nhc;
+	struct dst_entry *dst;
+	struct fib_info *fi;
+	bool local = nh->type == RTN_LOCAL;
+
+	fi = rcu_dereference(nh->fi);
+	if (unlikely(!fi))
+		return ALTFIB_BUSY;
+	reason = altfib_single_path(fi, &nhc);
+	if (unlikely(reason != ALTFIB_NO_OBJECTION))
+		return reason;
+
+	if (!local) {
+		const struct in_device *in_dev = __in_dev_get_rcu(dev);
+
+		if (unlikely(!in_dev || !__in_dev_get_rcu(nhc->nhc_dev)))
+			return ALTFIB_NO_IN_DEVICE;
+		if (unlikely(nhc->nhc_oif == dev->ifindex && IN_DEV_TX_REDIRECTS(in_dev)))
+			return ALTFIB_REDIRECT;
+		if (unlikely(rcu_access_pointer(nhc->nhc_exceptions)))
+			return ALTFIB_EXCEPTION;
+	}
+
+	/* The owner first: whoever sees the new one sees no older route. */
+	if (unlikely(smp_load_acquire(&nh->nhc) != nhc))
+		return ALTFIB_NO_DST;
+	dst = rcu_dereference(nh->dst);
+	if (unlikely(!dst || !altfib_dst_valid(pkt->net, nh, dst_rtable(dst))))
+		return ALTFIB_NO_DST;
+
+	if (probe && altfib_socket_claims(pkt->net, skb))
+		return ALTFIB_EARLY_DEMUX;
+
+	skb_dst_set_noref(skb, dst);
+	return local ? ALTFIB_LOCAL : ALTFIB_FORWARD;
+}
+
+/*
+ * Take the route that the kernel keeps for this next hop into our slot, with
+ * a reference of our own. The displaced one is released.
+ *
+ * Context: RCU read side, the mirror's lock held, softirq or process.
+ */
+bool altfib_helper_slot_fill(struct net *net, struct altfib_nexthop *nh)
+{
+	struct dst_entry *old;
+	struct fib_nh_common *nhc;
+	struct fib_info *fi;
+	struct rtable *rt;
+
+	fi = rcu_dereference(nh->fi);
+	if (!fi || altfib_single_path(fi, &nhc) != ALTFIB_NO_OBJECTION)
+		return false;
+	rt = rcu_dereference(nhc->nhc_rth_input);
+	if (!rt || !altfib_dst_valid(net, nh, rt) || !rt->rt_is_input ||
+	    rt->rt_flags & (RTCF_BROADCAST | RTCF_MULTICAST) || !dst_hold_safe(&rt->dst))
+		return false;
+
+	/* No reader may pair the new route with the old owner, or the reverse. */
+	old = rcu_dereference_protected(nh->dst, true);
+	RCU_INIT_POINTER(nh->dst, NULL);
+	smp_wmb();
+	WRITE_ONCE(nh->nhc, nhc);
+	nh->ifindex = nhc->nhc_oif;
+	nh->served = 1;
+	rcu_assign_pointer(nh->dst, &rt->dst);
+	dst_release(old);
+	return true;
+}
+
+/* Context: the mirror's lock held. Return: whether the slot held a route. */
+bool altfib_helper_slot_drop(struct altfib_nexthop *nh)
+{
+	struct dst_entry *old = rcu_dereference_protected(nh->dst, true);
+
+	if (!old)
+		return false;
+	RCU_INIT_POINTER(nh->dst, NULL);
+	dst_release(old);
+	return true;
+}
+
+enum altfib_slot_state altfib_helper_slot_state(const struct net *net,
+						const struct altfib_nexthop *nh)
+{
+	enum altfib_slot_state state = ALTFIB_SLOT_EMPTY;
+	struct dst_entry *dst;
+
+	rcu_read_lock();
+	dst = rcu_dereference(nh->dst);
+	if (dst)
+		state = altfib_dst_valid(net, nh, dst_rtable(dst)) ? ALTFIB_SLOT_CACHED :
+								     ALTFIB_SLOT_STALE;
+	rcu_read_unlock();
+	return state;
+}
+
+/* Give the record its reference on fi. Context: the mirror's lock held. */
+void altfib_helper_nexthop_bind(struct altfib_nexthop *nh, struct fib_info *fi)
+{
+	fib_info_hold(fi);
+	rcu_assign_pointer(nh->fi, fi);
+}
+
+/*
+ * Take it back. Readers that still see fi are covered by the kernel, which
+ * frees it after a grace period; a grace period of our own before the put
+ * would hold up the removal of its device.
+ */
+void altfib_helper_nexthop_unbind(struct altfib_nexthop *nh)
+{
+	struct fib_info *fi = rcu_dereference_protected(nh->fi, true);
+
+	RCU_INIT_POINTER(nh->fi, NULL);
+	if (fi)
+		fib_info_put(fi);
+}
+
+void altfib_helper_fib_info_hold(struct fib_info *fi)
+{
+	fib_info_hold(fi);
+}
+
+void altfib_helper_fib_info_put(struct fib_info *fi)
+{
+	fib_info_put(fi);
+}
+
+/*
+ * __fib_validate_source() once it has found the source's route: does the
+ * route lead back through the input device?
+ *
+ * Return: 1 yes, 0 no, -1 the kernel may have used another route.
+ */
+int altfib_helper_source_uses_dev(const struct altfib_packet *pkt, const struct altfib_nexthop *nh)
+{
+	struct fib_info *fi = rcu_dereference(nh->fi);
+	struct fib_nh_common *nhc;
+
+	if (!fi || altfib_single_path(fi, &nhc) != ALTFIB_NO_OBJECTION)
+		return -1;
+	return fib_info_nh_uses_dev(fi, pkt->skb->dev);
+}
+
+/* Context: the mirror's lock held, so that nh->fi stays. */
+void altfib_helper_nexthop_describe(const struct altfib_nexthop *nh,
+				    struct altfib_nexthop_info *info)
+{
+	struct fib_nh_common *nhc;
+	struct fib_info *fi;
+
+	memset(info, 0, sizeof(*info));
+	rcu_read_lock();
+	fi = rcu_dereference(nh->fi);
+	if (!fi)
+		goto out;
+	info->metric = fi->fib_priority;
+	info->paths = min_t(unsigned int, fib_info_num_path(fi), U8_MAX);
+	info->reject = fi->nh && nexthop_is_blackhole(fi->nh);
+	nhc = info->paths ? fib_info_nhc(fi, 0) : NULL;
+	if (!nhc)
+		goto out;
+	if (nhc->nhc_gw_family == AF_INET)
+		info->gateway = (__force u32)nhc->nhc_gw.ipv4;
+	info->gateway_v6 = nhc->nhc_gw_family == AF_INET6;
+	info->ifindex = nhc->nhc_oif;
+	if (nhc->nhc_dev)
+		strscpy(info->device, nhc->nhc_dev->name, sizeof(info->device));
+out:
+	rcu_read_unlock();
+}
+
+/* fib_info whose path nh is, for FIB_EVENT_NH_ADD and FIB_EVENT_NH_DEL. */
+struct fib_info *altfib_helper_nh_parent(const struct fib_nh *nh)
+{
+	return nh->nh_parent;
+}
+
+u8 altfib_helper_dscp(const struct fib_entry_notifier_info *info)
+{
+	return inet_dscp_to_dsfield(info->dscp);
+}
+
+void altfib_helper_genid_bump(struct net *net)
+{
+	rt_genid_bump_ipv4(net);
+}
+
+/* ---- counters --------------------------------------------------------- */
+
+u64 __percpu *altfib_helper_counters_alloc(size_t n)
+{
+	return __alloc_percpu(n * sizeof(u64), SMP_CACHE_BYTES);
+}
+
+void altfib_helper_counters_free(u64 __percpu *counters)
+{
+	free_percpu(counters);
+}
+
+void altfib_helper_count(u64 __percpu *counters, unsigned int i)
+{
+	this_cpu_inc(counters[i]);
+}
+
+void altfib_helper_count_add(u64 __percpu *counters, unsigned int i, u64 n)
+{
+	this_cpu_add(counters[i], n);
+}
+
+u64 altfib_helper_count_read(u64 __percpu *counters, unsigned int i, int cpu)
+{
+	return READ_ONCE(*per_cpu_ptr(&counters[i], cpu));
+}
+
+/* The next possible CPU from @cpu on, or -1. */
+int altfib_helper_next_cpu(int cpu)
+{
+	for (; cpu < nr_cpu_ids; cpu++)
+		if (cpu_possible(cpu))
+			return cpu;
+	return -1;
+}
+
+/* ---- locks, work, namespaces ------------------------------------------ */
+
+void altfib_helper_spin_lock_init(spinlock_t *lock, const char *name, struct lock_class_key *key)
+{
+#ifdef CONFIG_DEBUG_SPINLOCK
+	__raw_spin_lock_init(spinlock_check(lock), name, key, LD_WAIT_CONFIG);
+#else
+	spin_lock_init(lock);
+#endif
+}
+
+void altfib_helper_spin_lock_bh(spinlock_t *lock)
+{
+	spin_lock_bh(lock);
+}
+
+bool altfib_helper_spin_trylock_bh(spinlock_t *lock)
+{
+	return spin_trylock_bh(lock);
+}
+
+void altfib_helper_spin_unlock_bh(spinlock_t *lock)
+{
+	spin_unlock_bh(lock);
+}
+
+void altfib_helper_init_delayed_work(struct delayed_work *work, work_func_t func)
+{
+	INIT_DELAYED_WORK(work, func);
+}
+
+void altfib_helper_resched(void)
+{
+	cond_resched();
+}
+
+void *altfib_helper_net_generic(const struct net *net, unsigned int id)
+{
+	return net_generic(net, id);
+}
+
+bool altfib_helper_net_is_init_user_ns(const struct net *net)
+{
+	return net->user_ns == &init_user_ns;
+}
+
+u64 altfib_helper_jiffies_msec(void)
+{
+	return jiffies64_to_msecs(get_jiffies_64());
+}
+
+struct net *altfib_helper_seq_net(struct seq_file *seq)
+{
+	return seq_file_net(seq);
+}
+
+/* proc_create_net_single() keeps the namespace where others keep a structure. */
+struct net *altfib_helper_seq_single_net(struct seq_file *seq)
+{
+	return seq_file_single_net(seq);
+}
+
+struct proc_dir_entry *altfib_helper_proc_net(const struct net *net)
+{
+	return net->proc_net;
+}
+
+struct proc_dir_entry *altfib_helper_proc_net_stat(const struct net *net)
+{
+	return net->proc_net_stat;
+}
+
+int altfib_helper_netdev_ifindex(void *info, struct net **net)
+{
+	struct net_device *dev = netdev_notifier_info_to_dev(info);
+
+	*net = dev_net(dev);
+	return dev->ifindex;
+}

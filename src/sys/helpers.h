@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the C helpers and the Rust side of altfib both know.
+ *
+ * bindgen reads this file, so a layout or a number is written down once.
+ */
+#ifndef ALTFIB_HELPERS_H
+#define ALTFIB_HELPERS_H
+
+#include <linux/types.h>
+#include <linux/cache.h>
+
+struct dst_entry;
+struct fib_info;
+struct fib_nh_common;
+struct net;
+struct nf_hook_ops;
+struct nf_hook_state;
+struct sk_buff;
+
+/*
+ * What became of a packet: one counter each, in this order. Whatever is not
+ * one of the first two is a punt: the packet goes on untouched and the kernel
+ * takes its own decision.
+ */
+enum altfib_outcome {
+	ALTFIB_FORWARD,			/* attached, routed on */
+	ALTFIB_LOCAL,			/* attached, delivered here */
+	ALTFIB_EARLY_DEMUX,		/* a socket claims it */
+	ALTFIB_NOT_READY,		/* no mirror to ask */
+	ALTFIB_HOOK_ORDER,		/* another hook runs after ours */
+	ALTFIB_HAS_DST,			/* routed already */
+	ALTFIB_HAS_SOCKET,		/* skb->sk is set */
+	ALTFIB_NOT_UNICAST_FRAME,	/* link-layer broadcast, multicast or not ours */
+	ALTFIB_SPECIAL_ADDRESS,		/* multicast, broadcast, loopback, zero */
+	ALTFIB_IP_OPTIONS,		/* header longer than 20 bytes */
+	ALTFIB_IPSEC,			/* carries a security path */
+	ALTFIB_BRIDGE,			/* bridged frame */
+	ALTFIB_NO_IN_DEVICE,		/* no IPv4 on the input device */
+	ALTFIB_RULES,			/* policy rules exist or existed */
+	ALTFIB_VRF,			/* input device belongs to an l3mdev */
+	ALTFIB_TCLASSID,		/* route realms in use */
+	ALTFIB_NOT_FORWARDING,		/* forwarding is off on the input device */
+	ALTFIB_NO_ROUTE,		/* no prefix matches */
+	ALTFIB_LOCAL_PREFIX,		/* local route shorter than a host's */
+	ALTFIB_DSCP,			/* the prefix has a route for a DSCP */
+	ALTFIB_ROUTE_TYPE,		/* broadcast, unreachable, blackhole, ... */
+	ALTFIB_MULTIPATH,		/* several paths */
+	ALTFIB_SOURCE,			/* source not certain to be accepted */
+	ALTFIB_REDIRECT,		/* leaves where it came in, a redirect is due */
+	ALTFIB_DEAD_NEXTHOP,		/* next hop dead or without carrier */
+	ALTFIB_EXCEPTION,		/* next hop has PMTU or redirect exceptions */
+	ALTFIB_NO_DST,			/* the kernel has no usable dst yet */
+	ALTFIB_BUSY,			/* the mirror was being changed */
+	ALTFIB_NR_OUTCOMES,
+	ALTFIB_NO_OBJECTION = ALTFIB_NR_OUTCOMES,	/* not decided yet */
+};
+
+/* Input device settings that the decision needs. */
+enum altfib_in_flags {
+	ALTFIB_IN_FORWARDING	= 1,
+	ALTFIB_IN_ACCEPT_LOCAL	= 2,
+	ALTFIB_IN_CUSTOM_LOCAL	= 4,	/* the namespace's, not the device's */
+	ALTFIB_IN_HAS_ADDRESS	= 8,
+};
+
+/* One packet, read once: see altfib_read_packet(). */
+struct altfib_packet {
+	struct sk_buff *skb;
+	struct net *net;
+	u32 daddr;			/* host order */
+	u32 saddr;			/* host order */
+	u8 rp_filter;			/* 0, 1 or 2 */
+	u8 in_flags;			/* ALTFIB_IN_* */
+};
+
+/*
+ * A next hop and its cached input dst: one cache line.
+ *
+ * fi is a counted reference while the record is alive and NULL otherwise.
+ * dst is a counted reference of its own, or NULL: the route that the kernel
+ * keeps in nhc->nhc_rth_input, taken by altfib_slot_fill(). nhc is only ever
+ * compared, never followed: it says whose route dst was. ifindex is the
+ * device of nhc.
+ *
+ * fi and dst are changed under the mirror's lock and read under RCU; the
+ * rest is written before the pointer that publishes it.
+ */
+struct altfib_nexthop {
+	struct fib_info __rcu *fi;
+	struct dst_entry __rcu *dst;
+	const struct fib_nh_common *nhc;
+	int ifindex;
+	u8 type;			/* RTN_* */
+	u8 flags;			/* ALTFIB_NH_* */
+	u8 served;			/* its dst has been handed out */
+	u32 prefixes;			/* how many use it; writer only */
+	u32 chain;			/* hash chain or free list; writer only */
+	u64 cookie;			/* grace period that frees the id; writer only */
+} ____cacheline_aligned;
+
+enum altfib_nexthop_flags {
+	ALTFIB_NH_DSCP		= 1,	/* its prefixes are the kernel's to decide */
+};
+
+/* What altfib_nexthop_describe() tells about a next hop, for people. */
+struct altfib_nexthop_info {
+	u32 gateway;			/* network order; 0 if there is none, or IPv6 */
+	u32 metric;
+	int ifindex;
+	u8 paths;
+	u8 gateway_v6;
+	u8 reject;
+	char device[16];
+};
+
+enum altfib_slot_state {
+	ALTFIB_SLOT_EMPTY,
+	ALTFIB_SLOT_STALE,
+	ALTFIB_SLOT_CACHED,
+};
+
+#endif /* ALTFIB_HELPERS_H */

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A hook at IPv4 PRE_ROUTING, after everybody else's.
+//!
+//! C header: [`include/linux/netfilter.h`](srctree/include/linux/netfilter.h)
+
+use super::bindings;
+use super::net::Net;
+use super::packet::HookPacket;
+use super::rcu::ReadSide;
+use core::marker::PhantomData;
+use core::marker::PhantomPinned;
+use kernel::error::to_result;
+use kernel::prelude::*;
+use kernel::types::Opaque;
+
+/// Somebody who wants to see each IPv4 packet that a namespace receives.
+pub(crate) trait Ipv4PreRouting: Sync {
+    /// One packet, which goes on in any case.
+    ///
+    /// # Context
+    ///
+    /// Softirq, or bottom halves off.
+    fn packet(&self, packet: HookPacket<'_>, rcu: ReadSide<'_>);
+}
+
+/// The hook of one owner in one namespace.
+///
+/// # Invariants
+///
+/// While the hook is registered, `ops.priv` points to the owner.
+#[pin_data]
+pub(crate) struct Hook<T> {
+    #[pin]
+    ops: Opaque<bindings::nf_hook_ops>,
+    #[pin]
+    _pin: PhantomPinned,
+    _t: PhantomData<fn(T)>,
+}
+
+// SAFETY: The operations are changed by `register` and `unregister` only, whose callers
+// serialise them.
+unsafe impl<T> Send for Hook<T> {}
+// SAFETY: As above.
+unsafe impl<T> Sync for Hook<T> {}
+
+impl<T: Ipv4PreRouting> Hook<T> {
+    pub(crate) fn new() -> impl PinInit<Self> {
+        pin_init!(Self {
+            ops: Opaque::new(bindings::nf_hook_ops::default()),
+            _pin: PhantomPinned,
+            _t: PhantomData,
+        })
+    }
+
+    /// Lets `owner` see the packets of `net`.
+    ///
+    /// # Safety
+    ///
+    /// `owner` stays valid until a grace period after [`Hook::unregister`]; calls of the two are
+    /// serialised and alternate.
+    ///
+    /// # Context
+    ///
+    /// Process, may sleep.
+    pub(crate) unsafe fn register(&self, net: &Net, owner: *const T) -> Result {
+        let mut ops = bindings::nf_hook_ops {
+            hook: Some(Self::hook),
+            priv_: owner.cast_mut().cast(),
+            pf: bindings::NFPROTO_IPV4 as u8,
+            hooknum: bindings::nf_inet_hooks_NF_INET_PRE_ROUTING,
+            priority: bindings::nf_ip_hook_priorities_NF_IP_PRI_LAST,
+            ..Default::default()
+        };
+        ops.set_hook_ops_type(bindings::nf_hook_ops_type_NF_HOOK_OP_UNDEFINED);
+        // SAFETY: Not registered, so nobody looks at the operations.
+        unsafe { self.ops.get().write(ops) };
+        // INVARIANT: `priv` is the owner.
+        // SAFETY: `ops` is pinned and filled in; `net` is valid.
+        to_result(unsafe { bindings::nf_register_net_hook(net.as_ptr(), self.ops.get()) })
+    }
+
+    /// Stops it. Packets that are in the hook may stay there for a grace period.
+    ///
+    /// # Safety
+    ///
+    /// The hook is registered in `net`.
+    ///
+    /// # Context
+    ///
+    /// Process, may sleep.
+    pub(crate) unsafe fn unregister(&self, net: &Net) {
+        // SAFETY: By the requirement.
+        unsafe { bindings::nf_unregister_net_hook(net.as_ptr(), self.ops.get()) };
+    }
+
+    /// The operations, by which the hook is known in the namespace's list.
+    pub(super) fn ops(&self) -> *const bindings::nf_hook_ops {
+        self.ops.get()
+    }
+
+    unsafe extern "C" fn hook(
+        owner: *mut c_void,
+        skb: *mut bindings::sk_buff,
+        state: *const bindings::nf_hook_state,
+    ) -> c_uint {
+        // SAFETY: By the type invariant, and netfilter calls hooks under RCU with a valid packet
+        // and state.
+        unsafe {
+            let owner = &*owner.cast::<T>().cast_const();
+            owner.packet(HookPacket::new(skb, state), ReadSide::assume());
+        }
+        bindings::NF_ACCEPT
+    }
+}

@@ -1,0 +1,400 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A next hop: the kernel's `fib_info`, held, and the slot of its cached dst.
+//!
+//! The record is one cache line and is shared with the C helpers. Readers find it under RCU by
+//! its number; it changes only while the mirror's lock is held, which [`NextHop`]'s methods that
+//! change it ask for by taking a [`Writing`].
+
+use super::bindings;
+use super::fib::FibInfo;
+use super::net::Net;
+use core::cell::UnsafeCell;
+use core::marker::PhantomData;
+use core::mem::ManuallyDrop;
+use core::ptr;
+use core::sync::atomic::AtomicPtr;
+use core::sync::atomic::Ordering;
+use kernel::alloc::Flags;
+use kernel::prelude::*;
+use kernel::types::NotThreadSafe;
+
+/// Evidence that the caller is the only one who changes next hops: a borrow of their one
+/// [`RecordsWriter`].
+#[derive(Clone, Copy)]
+pub(crate) struct Writing<'a>(PhantomData<&'a ()>, NotThreadSafe);
+
+/// State of a slot, for people.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Slot {
+    /// Nothing cached.
+    Empty,
+    /// Cached, but the namespace's route generation has moved on.
+    Stale,
+    /// Cached and valid.
+    Cached,
+}
+
+/// What a next hop looks like, for people.
+pub(crate) struct Description(bindings::altfib_nexthop_info);
+
+impl Description {
+    /// IPv4 gateway in network order of bytes, if there is one.
+    pub(crate) fn gateway(&self) -> [u8; 4] {
+        self.0.gateway.to_ne_bytes()
+    }
+
+    /// Whether the gateway is an IPv6 one (RFC 5549).
+    pub(crate) fn has_ipv6_gateway(&self) -> bool {
+        self.0.gateway_v6 != 0
+    }
+
+    /// Metric of the route, as in `ip route`.
+    pub(crate) fn metric(&self) -> u32 {
+        self.0.metric
+    }
+
+    /// Number of paths: more than one is multipath.
+    pub(crate) fn paths(&self) -> u8 {
+        self.0.paths
+    }
+
+    /// Name of the device, or `*` if there is none.
+    pub(crate) fn device(&self) -> &str {
+        let name = &self.0.device;
+        let len = name.iter().position(|&c| c == 0).unwrap_or(0);
+        match name.get(..len) {
+            // CAST: The name is bytes whatever the sign of C's char.
+            Some(name) if !name.is_empty() => {
+                // SAFETY: `u8` and `c_char` have the same size.
+                let bytes =
+                    unsafe { core::slice::from_raw_parts(name.as_ptr().cast::<u8>(), name.len()) };
+                core::str::from_utf8(bytes).unwrap_or("?")
+            }
+            _ => "*",
+        }
+    }
+}
+
+/// One next hop, or a free record.
+///
+/// # Invariants
+///
+/// `fi` is null or a reference held by the record; `dst` likewise.
+#[repr(transparent)]
+pub(crate) struct NextHop(UnsafeCell<bindings::altfib_nexthop>);
+
+// SAFETY: What readers read is either atomic in C (`fi`, `dst`, `nhc`) or fixed before the record
+// is published; changes need a `Writing`.
+unsafe impl Send for NextHop {}
+// SAFETY: As above.
+unsafe impl Sync for NextHop {}
+
+// SAFETY: All zero is a free record: null pointers and numbers.
+unsafe impl Zeroable for NextHop {}
+
+impl NextHop {
+    #[inline]
+    pub(super) fn as_ptr(&self) -> *mut bindings::altfib_nexthop {
+        self.0.get()
+    }
+
+    /// Type of its routes: RTN_UNICAST, RTN_LOCAL, ...
+    #[inline]
+    pub(crate) fn route_type(&self) -> u8 {
+        // SAFETY: Valid, and written before the record is published only.
+        unsafe { (*self.as_ptr()).type_ }
+    }
+
+    /// Whether its prefixes have a route for one DSCP, which is the kernel's to choose.
+    #[inline]
+    pub(crate) fn is_for_dscp(&self) -> bool {
+        // SAFETY: As above.
+        u32::from(unsafe { (*self.as_ptr()).flags }) & bindings::altfib_nexthop_flags_ALTFIB_NH_DSCP
+            != 0
+    }
+
+    /// Whether there is anything in the slot, valid or not.
+    pub(crate) fn has_dst(&self) -> bool {
+        // SAFETY: Valid; only whether it is null matters.
+        !unsafe { (&raw const (*self.as_ptr()).dst).read_volatile() }.is_null()
+    }
+
+    /// Whether the record stands for `fi` and these flags.
+    pub(crate) fn is(&self, fi: &FibInfo, dscp: bool, _w: Writing<'_>) -> bool {
+        // SAFETY: Valid; the writer reads what only it writes.
+        unsafe { (*self.as_ptr()).fi == fi.as_ptr() && self.is_for_dscp() == dscp }
+    }
+
+    /// Makes a free record stand for `fi`. Readers find it once its number is published.
+    pub(crate) fn bind(&self, fi: &FibInfo, route_type: u8, dscp: bool, _w: Writing<'_>) {
+        let p = self.as_ptr();
+        // INVARIANT: The helper takes a reference for the record.
+        // SAFETY: Valid; the record is free, so no reader has its number.
+        unsafe {
+            (*p).type_ = route_type;
+            (*p).flags = if dscp {
+                bindings::altfib_nexthop_flags_ALTFIB_NH_DSCP as u8
+            } else {
+                0
+            };
+            (*p).served = 0;
+            (*p).prefixes = 0;
+            (*p).ifindex = 0;
+            (*p).nhc = core::ptr::null();
+            bindings::nexthop_bind(p, fi.as_ptr());
+        }
+    }
+
+    /// Gives back the reference on the route. Readers that still have it are covered by the
+    /// kernel's own grace period.
+    pub(crate) fn unbind(&self, _w: Writing<'_>) {
+        // INVARIANT: The helper clears `fi`.
+        // SAFETY: Valid, and the caller is the only writer.
+        unsafe { bindings::nexthop_unbind(self.as_ptr()) };
+    }
+
+    /// The route that it stands for.
+    pub(crate) fn route<'a>(&'a self, _w: Writing<'a>) -> Option<&'a FibInfo> {
+        // SAFETY: Valid; the record's reference keeps the route for as long as nobody unbinds it,
+        // which takes a `Writing`.
+        unsafe { (*self.as_ptr()).fi.cast::<FibInfo>().as_ref() }
+    }
+
+    /// Whether it stands for a route.
+    pub(crate) fn is_bound(&self, _w: Writing<'_>) -> bool {
+        // SAFETY: Valid; the writer reads what only it writes.
+        unsafe { !(*self.as_ptr()).fi.is_null() }
+    }
+
+    /// Takes the kernel's cached route into the slot, if there is a valid one.
+    pub(crate) fn fill(&self, net: &Net, _w: Writing<'_>) -> bool {
+        // INVARIANT: The helper takes a reference for the slot and releases the old one.
+        // SAFETY: Valid, the caller is the only writer, and bottom halves are off, which is an
+        // RCU read side section.
+        unsafe { bindings::slot_fill(net.as_ptr(), self.as_ptr()) }
+    }
+
+    /// Empties the slot; says whether there was a route in it.
+    pub(crate) fn drop_dst(&self, _w: Writing<'_>) -> bool {
+        // INVARIANT: The helper clears `dst` and releases it.
+        // SAFETY: Valid, and the caller is the only writer.
+        unsafe { bindings::slot_drop(self.as_ptr()) }
+    }
+
+    /// Interface index of the device to which the cached route belongs; 0 if never filled.
+    pub(crate) fn ifindex(&self, _w: Writing<'_>) -> c_int {
+        // SAFETY: Valid; the writer reads what only it writes.
+        unsafe { (*self.as_ptr()).ifindex }
+    }
+
+    /// Whether its cached route has ever been handed out.
+    pub(crate) fn was_served(&self, _w: Writing<'_>) -> bool {
+        // SAFETY: As above.
+        unsafe { (*self.as_ptr()).served != 0 }
+    }
+
+    /// Number of prefixes that use it.
+    pub(crate) fn prefixes(&self, _w: Writing<'_>) -> u32 {
+        // SAFETY: As above.
+        unsafe { (*self.as_ptr()).prefixes }
+    }
+
+    /// Sets the number of prefixes that use it.
+    pub(crate) fn set_prefixes(&self, n: u32, _w: Writing<'_>) {
+        // SAFETY: Valid; no reader looks at it.
+        unsafe { (*self.as_ptr()).prefixes = n };
+    }
+
+    /// Next record in the hash chain or in the list of free ones.
+    pub(crate) fn chain(&self, _w: Writing<'_>) -> u32 {
+        // SAFETY: As for `ifindex`.
+        unsafe { (*self.as_ptr()).chain }
+    }
+
+    /// Sets the next record in the chain.
+    pub(crate) fn set_chain(&self, id: u32, _w: Writing<'_>) {
+        // SAFETY: As for `set_prefixes`.
+        unsafe { (*self.as_ptr()).chain = id };
+    }
+
+    /// Grace period after which the number may be used again.
+    pub(crate) fn cookie(&self, _w: Writing<'_>) -> u64 {
+        // SAFETY: As for `ifindex`.
+        unsafe { (*self.as_ptr()).cookie }
+    }
+
+    /// Sets that grace period.
+    pub(crate) fn set_cookie(&self, cookie: u64, _w: Writing<'_>) {
+        // SAFETY: As for `set_prefixes`.
+        unsafe { (*self.as_ptr()).cookie = cookie };
+    }
+
+    /// State of the slot.
+    pub(crate) fn slot(&self, net: &Net) -> Slot {
+        // SAFETY: Both are valid; the helper takes RCU itself.
+        match unsafe { bindings::slot_state(net.as_ptr(), self.as_ptr()) } {
+            bindings::altfib_slot_state_ALTFIB_SLOT_CACHED => Slot::Cached,
+            bindings::altfib_slot_state_ALTFIB_SLOT_STALE => Slot::Stale,
+            _ => Slot::Empty,
+        }
+    }
+
+    /// What it looks like now.
+    pub(crate) fn describe(&self, _w: Writing<'_>) -> Description {
+        let mut info = bindings::altfib_nexthop_info::default();
+        // SAFETY: Both are valid; the helper takes RCU itself.
+        unsafe { bindings::nexthop_describe(self.as_ptr(), &mut info) };
+        Description(info)
+    }
+}
+
+/// Records of the first page; each of the next seven pages has twice as many as the one before,
+/// the rest [`PAGE_MAX`] each. So a namespace with a few routes pays for a few records, and no
+/// allocation is larger than 64 KiB, since most are made where nobody may sleep.
+const PAGE_MIN: usize = 16;
+const PAGE_MAX: usize = 1024;
+const PAGES: usize = 7 + 256;
+/// Records in the pages that grow.
+const GROWING: usize = 2 * PAGE_MAX - PAGE_MIN;
+
+/// Page of record `id`, and its place there.
+#[inline]
+fn place(id: u32) -> (usize, usize) {
+    let n = id as usize;
+    if n < GROWING {
+        let n = n + PAGE_MIN;
+        let order = n.ilog2() as usize;
+        (order - PAGE_MIN.ilog2() as usize, n ^ (1 << order))
+    } else {
+        let n = n - GROWING;
+        (7 + n / PAGE_MAX, n % PAGE_MAX)
+    }
+}
+
+/// Records in page `page`.
+fn page_len(page: usize) -> usize {
+    if page < 7 {
+        PAGE_MIN << page
+    } else {
+        PAGE_MAX
+    }
+}
+
+/// All next hops of a mirror by number, for readers under RCU.
+///
+/// Pages are added and never go before the whole does.
+///
+/// # Invariants
+///
+/// The first non-null entries of `pages` each own an array of `page_len` records; the others are
+/// null.
+pub(crate) struct Records {
+    pages: [AtomicPtr<NextHop>; PAGES],
+}
+
+// SAFETY: It owns `NextHop`s, which may be shared and sent.
+unsafe impl Send for Records {}
+// SAFETY: As above.
+unsafe impl Sync for Records {}
+
+impl Records {
+    /// None yet, and the one who may change them.
+    pub(crate) fn new() -> (Self, RecordsWriter) {
+        (
+            // INVARIANT: All null.
+            Self {
+                pages: [const { AtomicPtr::new(ptr::null_mut()) }; PAGES],
+            },
+            RecordsWriter {
+                len: 0,
+                pages: 0,
+                bytes: 0,
+            },
+        )
+    }
+
+    /// Record `id`, if there is one.
+    #[inline]
+    pub(crate) fn get(&self, id: u32) -> Option<&NextHop> {
+        let (page, i) = place(id);
+        // ORDERING: Acquire, so that the page's records are seen zeroed.
+        let base = self.pages.get(page)?.load(Ordering::Acquire);
+        if base.is_null() {
+            return None;
+        }
+        // SAFETY: `place` gives an index within the page's length, and by the type invariant the
+        // page lives as long as `self`.
+        Some(unsafe { &*base.add(i) })
+    }
+}
+
+impl Drop for Records {
+    fn drop(&mut self) {
+        for (page, base) in self.pages.iter_mut().enumerate() {
+            let base = *base.get_mut();
+            if !base.is_null() {
+                let len = page_len(page);
+                // SAFETY: By the type invariant, and `RecordsWriter::add` made it so.
+                drop(unsafe { KVec::from_raw_parts(base, len, len) });
+            }
+        }
+    }
+}
+
+/// The one who may change the records of one [`Records`].
+///
+/// # Invariants
+///
+/// There is one for each [`Records`].
+pub(crate) struct RecordsWriter {
+    len: u32,
+    pages: usize,
+    bytes: usize,
+}
+
+impl RecordsWriter {
+    /// Evidence for the methods of [`NextHop`].
+    pub(crate) fn writing(&mut self) -> Writing<'_> {
+        Writing(PhantomData, NotThreadSafe)
+    }
+
+    /// Number of records, bound or free.
+    pub(crate) fn len(&self) -> u32 {
+        self.len
+    }
+
+    /// Bytes of all pages.
+    pub(crate) fn memory(&self) -> usize {
+        self.bytes
+    }
+
+    /// Adds a free record to `records`, which must be the one it was made with, and returns its
+    /// number.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`; `ENOSPC` beyond 264,176 records.
+    pub(crate) fn add(&mut self, records: &Records, flags: Flags) -> Result<u32> {
+        let id = self.len;
+        let (page, i) = place(id);
+        if i == 0 && page >= self.pages {
+            let slot = records.pages.get(page).ok_or(ENOSPC)?;
+            let len = page_len(page);
+            let mut fresh = KVec::with_capacity(len, flags)?;
+            while fresh.len() < len {
+                fresh
+                    .push_within_capacity(pin_init::zeroed::<NextHop>())
+                    .map_err(|_| ENOMEM)?;
+            }
+            let mut fresh = ManuallyDrop::new(fresh);
+            // INVARIANT: The page is given to `records`, in its order.
+            // ORDERING: Release, pairs with `get`.
+            slot.store(fresh.as_mut_ptr(), Ordering::Release);
+            self.pages = page.wrapping_add(1);
+            self.bytes = self.bytes.wrapping_add(len * size_of::<NextHop>());
+        }
+        self.len = id.wrapping_add(1);
+        Ok(id)
+    }
+}
