@@ -20,10 +20,10 @@ pub mod sys;
 use control::settings::Mode;
 use kernel::prelude::*;
 use netns::Namespace;
+use sys::module;
 use sys::net::Net;
 use sys::net::PerNetRegistration;
 use sys::netdev::DeviceNotifier;
-use sys::time;
 
 module! {
     type: Altfib,
@@ -48,14 +48,14 @@ impl kernel::InPlaceModule for Altfib {
             _: { check()? },
             namespaces <- PerNetRegistration::new(),
             devices <- DeviceNotifier::new(),
-            _: { pr_info!("loaded, mode {}\n", time::mode_parameter()) },
+            _: { pr_info!("{} loaded, mode {}\n", module::version(), module::mode_parameter()) },
         })
     }
 }
 
 /// Refuses to load where altfib could not keep its promises.
 fn check() -> Result {
-    let mode = time::mode_parameter();
+    let mode = module::mode_parameter();
     if mode
         .to_str()
         .map_err(|_| EINVAL)

@@ -21,13 +21,13 @@ use crate::mirror::Why;
 use crate::sys::fib::FibEvent;
 use crate::sys::fib::FibNotifier;
 use crate::sys::fib::FollowFib;
+use crate::sys::module;
 use crate::sys::net::Net;
 use crate::sys::net::PerNet;
 use crate::sys::netdev::FollowDevices;
 use crate::sys::netfilter::Hook;
 use crate::sys::seq::Entry;
 use crate::sys::sysctl;
-use crate::sys::time;
 use crate::sys::work::DelayedWork;
 use crate::sys::work::HasDelayedWork;
 use core::pin::Pin;
@@ -241,7 +241,7 @@ impl Namespace {
 impl PerNet for Namespace {
     fn new(net: &'static Net) -> impl PinInit<Self> {
         // The parameter was checked when the module was loaded.
-        let mode = time::mode_parameter()
+        let mode = module::mode_parameter()
             .to_str()
             .map_err(|_| EINVAL)
             .and_then(Mode::parse)
@@ -304,6 +304,10 @@ impl FollowFib for Namespace {
 
     fn restart(&self) {
         self.mirror.restart();
+    }
+
+    fn nexthop_object_changed(&self) {
+        self.mirror.nexthop_object_changed(&self.counts);
     }
 }
 

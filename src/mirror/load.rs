@@ -19,7 +19,6 @@ use super::Why;
 use crate::sys::fib::FibNotifier;
 use crate::sys::fib::FollowFib;
 use crate::sys::net::Net;
-use crate::sys::rtnl::Rtnl;
 use crate::sys::work;
 use kernel::prelude::*;
 
@@ -57,11 +56,8 @@ impl Mirror {
             let queue = Queue::with_room(room).map_err(|_| Why::NoMemory)?;
             self.inner.lock().phase = Phase::Loading(queue);
 
-            let rtnl = Rtnl::lock();
             // SAFETY: By this function's requirement.
-            let registered = unsafe { notifier.register(net, owner, &rtnl) };
-            drop(rtnl);
-            if let Err(e) = registered {
+            if let Err(e) = unsafe { notifier.register(net, owner) } {
                 let why = if e == EBUSY {
                     Why::TooBusy
                 } else {

@@ -260,6 +260,14 @@ impl Mirror {
         });
     }
 
+    /// Drops the cached routes that go through next-hop objects, one of which has changed.
+    pub(crate) fn nexthop_object_changed(&self, counts: &Counts) {
+        self.with_routes(|routes, serving| {
+            let dropped = routes.nexthops().drop_objects(serving.nexthops());
+            counts.add(Count::DropNexthop, dropped);
+        });
+    }
+
     /// Runs `f` on the routes with the lock held, if the mirror is in sync.
     pub(crate) fn with_routes<R>(&self, f: impl FnOnce(&mut Routes, &Serving) -> R) -> Option<R> {
         let mut inner = self.inner.lock();

@@ -19,7 +19,7 @@ use crate::sys::net::Net;
 use crate::sys::nexthop::NextHop;
 use crate::sys::nexthop::Records;
 use crate::sys::nexthop::RecordsWriter;
-use crate::sys::time;
+use crate::sys::shared::Grace;
 use kernel::alloc::Flags;
 use kernel::prelude::*;
 
@@ -155,7 +155,7 @@ impl NextHops {
         }
         let nh = records.get(id)?;
         let w = self.writer.writing();
-        if !time::grace_period_is_over(nh.cookie(w)) {
+        if !nh.grace(w).elapsed() {
             return None;
         }
         self.free_first = nh.chain(w);
@@ -213,7 +213,7 @@ impl NextHops {
         let w = self.writer.writing();
         let dropped = nh.drop_dst(w);
         nh.unbind(w);
-        nh.set_cookie(time::start_grace_period(), w);
+        nh.set_grace(Grace::start(), w);
         nh.set_chain(0, w);
         match records.get(self.free_last).filter(|_| self.free_last != 0) {
             Some(last) => last.set_chain(id, w),
@@ -278,6 +278,11 @@ impl NextHops {
     /// Drops the cached routes of `fi`.
     pub(crate) fn drop_route(&mut self, records: &Records, fi: &FibInfo) -> u64 {
         self.drop_where(records, |nh, w| nh.is(fi, false, w) || nh.is(fi, true, w))
+    }
+
+    /// Drops the cached routes of all that use next-hop objects.
+    pub(crate) fn drop_objects(&mut self, records: &Records) -> u64 {
+        self.drop_where(records, |nh, w| nh.uses_object(w))
     }
 
     /// Gives every reference back, on routes and on dsts: no event will tell any more when they

@@ -14,6 +14,7 @@
 #include <net/fib_notifier.h>
 #include <net/ip_fib.h>
 #include <net/net_namespace.h>
+#include <net/nexthop.h>
 
 #include "helpers.h"
 

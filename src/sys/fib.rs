@@ -107,7 +107,7 @@ pub(crate) enum FibEvent<'a> {
     },
 }
 
-/// Somebody who follows the FIB.
+/// Somebody who follows the FIB and the next-hop objects.
 pub(crate) trait FollowFib: Sync {
     /// One change. Must not sleep.
     ///
@@ -118,18 +118,27 @@ pub(crate) trait FollowFib: Sync {
 
     /// All events so far do not count: the dump starts again.
     fn restart(&self);
+
+    /// A next-hop object (`ip nexthop`) was replaced or deleted. Routes that use it tell nothing.
+    ///
+    /// # Context
+    ///
+    /// Process, RTNL held.
+    fn nexthop_object_changed(&self);
 }
 
-/// The notifier of one owner in one namespace.
+/// The notifiers of one owner in one namespace: of routes, and of next-hop objects.
 ///
 /// # Invariants
 ///
-/// While it is registered, `owner` is valid.
+/// While they are registered, `owner` is valid.
 #[pin_data]
 #[repr(C)]
 pub(crate) struct FibNotifier<T> {
     #[pin]
     block: Opaque<bindings::notifier_block>,
+    #[pin]
+    objects: Opaque<bindings::notifier_block>,
     owner: core::cell::Cell<*const T>,
     #[pin]
     _pin: PhantomPinned,
@@ -148,14 +157,17 @@ impl<T: FollowFib> FibNotifier<T> {
                 notifier_call: Some(Self::call),
                 ..Default::default()
             }),
+            objects: Opaque::new(bindings::notifier_block {
+                notifier_call: Some(Self::object_call),
+                ..Default::default()
+            }),
             owner: core::cell::Cell::new(core::ptr::null()),
             _pin: PhantomPinned,
             _t: PhantomData,
         })
     }
 
-    /// Tells `owner` every route of `net`, and from then on every change. RTNL closes the gap in
-    /// which an IPv4 deletion could be lost.
+    /// Tells `owner` every route of `net`, and from then on every change.
     ///
     /// # Errors
     ///
@@ -165,32 +177,55 @@ impl<T: FollowFib> FibNotifier<T> {
     ///
     /// `owner` stays valid until [`FibNotifier::unregister`] returns; calls of the two are
     /// serialised, and a successful one alternates with the other.
-    pub(crate) unsafe fn register(&self, net: &Net, owner: *const T, _rtnl: &Rtnl) -> Result {
+    ///
+    /// # Context
+    ///
+    /// Process, may sleep, takes RTNL.
+    pub(crate) unsafe fn register(&self, net: &Net, owner: *const T) -> Result {
         // INVARIANT: Valid by the requirement.
         self.owner.set(owner);
-        // SAFETY: The block is pinned and initialised, `net` is valid.
+        // SAFETY: The block is pinned and initialised, `net` is valid; RTNL is not held.
         to_result(unsafe {
+            bindings::register_nexthop_notifier(
+                net.as_ptr(),
+                self.objects.get(),
+                core::ptr::null_mut(),
+            )
+        })?;
+        // RTNL closes the gap in which an IPv4 deletion could be lost.
+        let rtnl = Rtnl::lock();
+        // SAFETY: The block is pinned and initialised, `net` is valid.
+        let result = to_result(unsafe {
             bindings::register_fib_notifier(
                 net.as_ptr(),
                 self.block.get(),
                 Some(Self::inconsistent),
                 core::ptr::null_mut(),
             )
-        })
+        });
+        drop(rtnl);
+        if result.is_err() {
+            // SAFETY: Registered above.
+            unsafe { bindings::unregister_nexthop_notifier(net.as_ptr(), self.objects.get()) };
+        }
+        result
     }
 
     /// Ends it; no event is under way when this returns.
     ///
     /// # Safety
     ///
-    /// The notifier is registered in `net`.
+    /// The notifiers are registered in `net`.
     ///
     /// # Context
     ///
-    /// Process, may sleep.
+    /// Process, may sleep, takes RTNL.
     pub(crate) unsafe fn unregister(&self, net: &Net) {
         // SAFETY: By the requirement.
-        unsafe { bindings::unregister_fib_notifier(net.as_ptr(), self.block.get()) };
+        unsafe {
+            bindings::unregister_fib_notifier(net.as_ptr(), self.block.get());
+            bindings::unregister_nexthop_notifier(net.as_ptr(), self.objects.get());
+        }
     }
 
     /// # Safety
@@ -202,11 +237,21 @@ impl<T: FollowFib> FibNotifier<T> {
         unsafe { &*(*block.cast::<Self>()).owner.get() }
     }
 
+    /// The dump that is under way is void.
+    ///
+    /// # Safety
+    ///
+    /// `block` is the field of a notifier that is being registered.
     unsafe extern "C" fn inconsistent(block: *mut bindings::notifier_block) {
         // SAFETY: The core calls this for the block that it is registering.
         unsafe { Self::owner(block) }.restart();
     }
 
+    /// One event.
+    ///
+    /// # Safety
+    ///
+    /// `block` is the field of a registered notifier, and `info` what belongs to `event`.
     unsafe extern "C" fn call(
         block: *mut bindings::notifier_block,
         event: c_ulong,
@@ -223,6 +268,31 @@ impl<T: FollowFib> FibNotifier<T> {
             }
         }
         // An error would veto somebody's route.
+        bindings::NOTIFY_DONE as c_int
+    }
+
+    /// One event of next-hop objects.
+    ///
+    /// # Safety
+    ///
+    /// `objects` is the field of a registered notifier.
+    unsafe extern "C" fn object_call(
+        objects: *mut bindings::notifier_block,
+        event: c_ulong,
+        _info: *mut c_void,
+    ) -> c_int {
+        if matches!(
+            event as c_uint,
+            bindings::nexthop_event_type_NEXTHOP_EVENT_DEL
+                | bindings::nexthop_event_type_NEXTHOP_EVENT_REPLACE
+        ) {
+            // SAFETY: The block is the field of `Self`, which the type invariant keeps valid.
+            unsafe {
+                let this = objects.byte_sub(core::mem::offset_of!(Self, objects));
+                Self::owner(this)
+            }
+            .nexthop_object_changed();
+        }
         bindings::NOTIFY_DONE as c_int
     }
 

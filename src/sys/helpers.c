@@ -33,6 +33,8 @@
 
 #include "helpers.h"
 
+MODULE_VERSION(ALTFIB_VERSION);
+
 static char *altfib_mode = "on";
 module_param_named(mode, altfib_mode, charp, 0444);
 MODULE_PARM_DESC(mode, "mode of the namespaces at load and of each new one: on (default) or off");
@@ -327,6 +329,7 @@ bool altfib_helper_slot_fill(struct net *net, struct altfib_nexthop *nh)
 	/* No reader may pair the new route with the old owner, or the reverse. */
 	old = rcu_dereference_protected(nh->dst, true);
 	RCU_INIT_POINTER(nh->dst, NULL);
+	/* Pairs with the acquire of nh->nhc in altfib_helper_attach(). */
 	smp_wmb();
 	WRITE_ONCE(nh->nhc, nhc);
 	nh->ifindex = nhc->nhc_oif;
@@ -436,6 +439,14 @@ void altfib_helper_nexthop_describe(const struct altfib_nexthop *nh,
 		strscpy(info->device, nhc->nhc_dev->name, sizeof(info->device));
 out:
 	rcu_read_unlock();
+}
+
+/* Is the next hop a next-hop object, which may become another one at any time? */
+bool altfib_helper_uses_object(const struct altfib_nexthop *nh)
+{
+	struct fib_info *fi = rcu_dereference_protected(nh->fi, true);
+
+	return fi && fi->nh;
 }
 
 /* fib_info whose path nh is, for FIB_EVENT_NH_ADD and FIB_EVENT_NH_DEL. */

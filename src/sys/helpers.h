@@ -7,6 +7,8 @@
 #ifndef ALTFIB_HELPERS_H
 #define ALTFIB_HELPERS_H
 
+#define ALTFIB_VERSION "0.1.0"
+
 #include <linux/types.h>
 #include <linux/cache.h>
 

@@ -7,6 +7,7 @@
 pub(crate) mod counters;
 pub(crate) mod fib;
 pub(crate) mod lock;
+pub(crate) mod module;
 pub(crate) mod net;
 pub(crate) mod netdev;
 pub(crate) mod netfilter;

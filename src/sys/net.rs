@@ -133,6 +133,11 @@ impl<T: PerNet> PerNetRegistration<T> {
         })
     }
 
+    /// A namespace comes.
+    ///
+    /// # Safety
+    ///
+    /// `net` is a namespace being set up, with a zeroed slot for a `T`.
     unsafe extern "C" fn init(net: *mut bindings::net) -> c_int {
         // SAFETY: The core calls this with a namespace that outlives the value.
         let net: &'static Net = unsafe { Net::from_raw(net) };
@@ -146,6 +151,11 @@ impl<T: PerNet> PerNetRegistration<T> {
         0
     }
 
+    /// A namespace goes.
+    ///
+    /// # Safety
+    ///
+    /// `init` has run for `net`, and `exit` has not.
     unsafe extern "C" fn pre_exit(net: *mut bindings::net) {
         // SAFETY: The core calls this with a namespace whose `init` has run.
         if let Some(value) = unsafe { Net::from_raw(net) }.value::<T>() {
@@ -154,6 +164,11 @@ impl<T: PerNet> PerNetRegistration<T> {
         }
     }
 
+    /// A namespace has gone, and a grace period with it.
+    ///
+    /// # Safety
+    ///
+    /// `pre_exit` has run for `net`, and nobody else has its slot.
     unsafe extern "C" fn exit(net: *mut bindings::net) {
         // SAFETY: The core calls this once, after `pre_exit` and a grace period, and frees the
         // slot's memory itself.

@@ -61,6 +61,11 @@ impl<T: FollowDevices> DeviceNotifier<T> {
         })
     }
 
+    /// One event.
+    ///
+    /// # Safety
+    ///
+    /// `info` carries a valid device, as every netdevice event does.
     unsafe extern "C" fn call(
         _block: *mut bindings::notifier_block,
         event: c_ulong,

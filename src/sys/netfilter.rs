@@ -99,6 +99,11 @@ impl<T: Ipv4PreRouting> Hook<T> {
         self.ops.get()
     }
 
+    /// One packet.
+    ///
+    /// # Safety
+    ///
+    /// `owner` is what `register` was given; `skb` and `state` are valid, and RCU is held.
     unsafe extern "C" fn hook(
         owner: *mut c_void,
         skb: *mut bindings::sk_buff,

@@ -9,6 +9,7 @@
 use super::bindings;
 use super::fib::FibInfo;
 use super::net::Net;
+use super::shared::Grace;
 use core::cell::UnsafeCell;
 use core::marker::PhantomData;
 use core::mem::ManuallyDrop;
@@ -161,6 +162,12 @@ impl NextHop {
         unsafe { (*self.as_ptr()).fi.cast::<FibInfo>().as_ref() }
     }
 
+    /// Whether its route uses a next-hop object.
+    pub(crate) fn uses_object(&self, _w: Writing<'_>) -> bool {
+        // SAFETY: Valid, and the record's reference keeps the route.
+        unsafe { bindings::uses_object(self.as_ptr()) }
+    }
+
     /// Whether it stands for a route.
     pub(crate) fn is_bound(&self, _w: Writing<'_>) -> bool {
         // SAFETY: Valid; the writer reads what only it writes.
@@ -219,15 +226,15 @@ impl NextHop {
     }
 
     /// Grace period after which the number may be used again.
-    pub(crate) fn cookie(&self, _w: Writing<'_>) -> u64 {
+    pub(crate) fn grace(&self, _w: Writing<'_>) -> Grace {
         // SAFETY: As for `ifindex`.
-        unsafe { (*self.as_ptr()).cookie }
+        Grace::from_word(unsafe { (*self.as_ptr()).cookie })
     }
 
     /// Sets that grace period.
-    pub(crate) fn set_cookie(&self, cookie: u64, _w: Writing<'_>) {
+    pub(crate) fn set_grace(&self, grace: Grace, _w: Writing<'_>) {
         // SAFETY: As for `set_prefixes`.
-        unsafe { (*self.as_ptr()).cookie = cookie };
+        unsafe { (*self.as_ptr()).cookie = grace.to_word() };
     }
 
     /// State of the slot.

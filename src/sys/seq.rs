@@ -102,6 +102,11 @@ impl Entry {
 
     /// A file in `parent` that is printed at once.
     pub(crate) fn page<P: Page>(parent: &Entry, name: &'static CStr) -> Result<Self> {
+        /// Prints all of it.
+        ///
+        /// # Safety
+        ///
+        /// `seq` is an open file made by [`Entry::page`].
         unsafe extern "C" fn show<P: Page>(seq: *mut bindings::seq_file, _v: *mut c_void) -> c_int {
             // SAFETY: The core calls this with a valid file of a namespace that lives.
             unsafe {
@@ -155,6 +160,11 @@ impl<L: Lines> Operations<L> {
         unsafe { &mut *(*seq).private.cast() }
     }
 
+    /// Goes to line `pos`.
+    ///
+    /// # Safety
+    ///
+    /// `seq` is an open file made by [`Entry::lines`] of `L`, and `pos` is valid.
     unsafe extern "C" fn start(
         seq: *mut bindings::seq_file,
         pos: *mut bindings::loff_t,
@@ -178,6 +188,11 @@ impl<L: Lines> Operations<L> {
         core::ptr::from_mut(state).cast()
     }
 
+    /// Goes to the next line.
+    ///
+    /// # Safety
+    ///
+    /// As for `start`.
     unsafe extern "C" fn next(
         seq: *mut bindings::seq_file,
         _v: *mut c_void,
@@ -195,8 +210,18 @@ impl<L: Lines> Operations<L> {
         core::ptr::from_mut(state).cast()
     }
 
+    /// Nothing was taken that would have to be given back.
+    ///
+    /// # Safety
+    ///
+    /// None.
     unsafe extern "C" fn stop(_seq: *mut bindings::seq_file, _v: *mut c_void) {}
 
+    /// Prints the line.
+    ///
+    /// # Safety
+    ///
+    /// As for `start`.
     unsafe extern "C" fn show(seq: *mut bindings::seq_file, _v: *mut c_void) -> c_int {
         // SAFETY: As in `start`; a file's namespace outlives it.
         let (state, net, out) = unsafe {

@@ -178,9 +178,11 @@ impl Blocks {
             return Err(NoBlock);
         }
         let (ptr, _) = unpack(self.dir.load());
-        for (n, block) in fresh.into_iter().flatten().enumerate() {
+        let mut n = first;
+        for block in fresh.into_iter().flatten() {
             // SAFETY: `reserve` saw to it that the directory has `end` entries.
-            let cell = unsafe { &*ptr.add(1).cast::<Word>().add(first as usize).add(n) };
+            let cell = unsafe { &*ptr.add(1).cast::<Word>().add(n as usize) };
+            n = n.wrapping_add(1);
             // INVARIANT: `block` is zeroed and was allocated with `block_layout(log)`.
             cell.publish(pack(block, log));
         }

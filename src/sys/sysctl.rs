@@ -135,6 +135,11 @@ impl Drop for Registration {
     }
 }
 
+/// Reads or writes one setting.
+///
+/// # Safety
+///
+/// `table` was made by [`Builder::add`]; the buffer is what procfs passes.
 unsafe extern "C" fn handler<T: Sync, S: Setting<T>>(
     table: *const bindings::ctl_table,
     write: c_int,

@@ -57,6 +57,11 @@ impl<T: HasDelayedWork> DelayedWork<T> {
         })
     }
 
+    /// Does the work.
+    ///
+    /// # Safety
+    ///
+    /// `work` was queued by [`DelayedWork::schedule`].
     unsafe extern "C" fn run(work: *mut bindings::work_struct) {
         // CAST: `work` is the first field of `delayed_work`, which is the first field of `Self`.
         // SAFETY: The work was queued by `schedule`, so its owner is valid; `cancel` waits for us.
