@@ -166,6 +166,9 @@ impl Namespace {
     }
 
     fn switch_on(&self, switches: &mut Switches) -> Result<(), Why> {
+        if !self.net.address_hash_holds() {
+            return Err(Why::Unsupported);
+        }
         self.counts.allocate().map_err(|_| Why::NoMemory)?;
         // SAFETY: `self` outlives its registration: `stop` unregisters before the namespace goes.
         // The switches are locked, so the calls are serialised.
@@ -278,8 +281,9 @@ impl PerNet for Namespace {
         drop(switches);
         // These wait for who is inside, and a writer of the mode waits for the switches.
         drop((settings, files, folder));
-        self.work.cancel();
         self.switch_off(&mut self.switches.lock(), Why::Off);
+        // Nobody is left who could schedule it again.
+        self.work.cancel();
     }
 }
 

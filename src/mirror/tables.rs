@@ -112,8 +112,11 @@ pub(crate) struct Routes {
 impl Routes {
     /// Empty tables, and their reader's side.
     pub(crate) fn new(budget: usize, flags: Flags) -> Result<(KBox<Serving>, KBox<Self>), Why> {
-        let (local_table, local) = lpm::Table::new(flags)?;
-        let (main_table, main) = lpm::Table::new(flags)?;
+        let (local_table, mut local) = lpm::Table::new(flags)?;
+        let (main_table, mut main) = lpm::Table::new(flags)?;
+        // Nobody reads them before `set_loaded`: no grace period has to be waited for.
+        local.set_exclusive(true);
+        main.set_exclusive(true);
         let (records, nexthops) = NextHops::new(flags).map_err(|_| Why::NoMemory)?;
         let serving = KBox::new(
             Serving {
@@ -144,8 +147,10 @@ impl Routes {
             .set_budget(bytes.saturating_sub(self.local.memory()));
     }
 
-    /// The tables are complete as of now.
+    /// The tables are complete as of now, and readers are about to come.
     pub(super) fn set_loaded(&mut self) {
+        self.local.set_exclusive(false);
+        self.main.set_exclusive(false);
         self.loaded_at = time::now_ms();
     }
 

@@ -258,12 +258,12 @@ impl NextHops {
         records: &Records,
         mut which: impl FnMut(&NextHop, crate::sys::nexthop::Writing<'_>) -> bool,
     ) -> u64 {
-        let mut dropped = 0;
+        let mut dropped = 0u64;
         for id in 1..self.writer.len() {
             let w = self.writer.writing();
             if let Some(nh) = records.get(id) {
                 if which(nh, w) && nh.drop_dst(w) {
-                    dropped += 1;
+                    dropped = dropped.wrapping_add(1);
                 }
             }
         }

@@ -270,12 +270,16 @@ const GROWING: usize = 2 * PAGE_MAX - PAGE_MIN;
 fn place(id: u32) -> (usize, usize) {
     let n = id as usize;
     if n < GROWING {
-        let n = n + PAGE_MIN;
-        let order = n.ilog2() as usize;
-        (order - PAGE_MIN.ilog2() as usize, n ^ (1 << order))
+        // At least PAGE_MIN, so the logarithm exists and nothing wraps around.
+        let n = n.wrapping_add(PAGE_MIN);
+        let order = n.checked_ilog2().unwrap_or(0);
+        (
+            order.wrapping_sub(PAGE_MIN.ilog2()) as usize,
+            n ^ 1usize.wrapping_shl(order),
+        )
     } else {
-        let n = n - GROWING;
-        (7 + n / PAGE_MAX, n % PAGE_MAX)
+        let n = n.wrapping_sub(GROWING);
+        ((n / PAGE_MAX).wrapping_add(7), n % PAGE_MAX)
     }
 }
 
@@ -399,7 +403,9 @@ impl RecordsWriter {
             // ORDERING: Release, pairs with `get`.
             slot.store(fresh.as_mut_ptr(), Ordering::Release);
             self.pages = page.wrapping_add(1);
-            self.bytes = self.bytes.wrapping_add(len * size_of::<NextHop>());
+            self.bytes = self
+                .bytes
+                .wrapping_add(len.wrapping_mul(size_of::<NextHop>()));
         }
         self.len = id.wrapping_add(1);
         Ok(id)

@@ -389,7 +389,7 @@ mod arch {
         /// Whether it is over.
         pub fn elapsed(self) -> bool {
             // SAFETY: May be called in any context.
-            unsafe { bindings::poll_state_synchronize_rcu(self.0 as _) }
+            unsafe { bindings::poll_state_synchronize_rcu(self.0 as usize) }
         }
 
         /// The cookie, to be stored in a word.
