@@ -18,6 +18,7 @@ use crate::netns::Namespace;
 use crate::sys::fib::RTN_LOCAL;
 use crate::sys::fib::RTN_UNICAST;
 use crate::sys::netfilter::Ipv4PreRouting;
+use crate::sys::nexthop::Fill;
 use crate::sys::nexthop::NextHop;
 use crate::sys::outcome::Outcome;
 use crate::sys::packet::HookPacket;
@@ -129,10 +130,10 @@ fn attach_after_fill(
     if nh.has_dst() {
         ns.counts().count(Count::DstStale);
     }
-    match ns.mirror().fill(ns.net(), nh) {
-        None => Outcome::BUSY,
-        Some(false) => Outcome::NO_DST,
-        Some(true) => {
+    match nh.fill(ns.net(), rcu) {
+        Fill::Busy => Outcome::BUSY,
+        Fill::Nothing => Outcome::NO_DST,
+        Fill::Done => {
             ns.counts().count(Count::DstFill);
             packet.attach(nh, probe, rcu)
         }

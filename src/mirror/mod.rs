@@ -19,7 +19,6 @@ use crate::control::counts::Counts;
 use crate::sys::fib::FibEvent;
 use crate::sys::lock::BhLock;
 use crate::sys::net::Net;
-use crate::sys::nexthop::NextHop;
 use crate::sys::rcu::RcuBox;
 use crate::sys::rcu::ReadSide;
 use crate::sys::rcu::Retired;
@@ -238,21 +237,6 @@ impl Mirror {
     pub(crate) fn sweep(&self) {
         let waste = self.inner.lock().waste.take();
         drop(waste);
-    }
-
-    /// Takes the kernel's route into the slot of `nh`, and tells whether that worked.
-    ///
-    /// `None`: somebody is changing the mirror just now.
-    ///
-    /// # Context
-    ///
-    /// Softirq; called for packets that found nothing valid in the slot.
-    pub(crate) fn fill(&self, net: &Net, nh: &NextHop) -> Option<bool> {
-        let mut inner = self.inner.try_lock()?;
-        match &mut inner.phase {
-            Phase::Synced(routes) => Some(routes.nexthops().fill(nh, net)),
-            _ => None,
-        }
     }
 
     /// Drops the cached routes of a device that changed, or goes.

@@ -15,7 +15,6 @@
 //! tables finds an unbound record at worst.
 
 use crate::sys::fib::FibInfo;
-use crate::sys::net::Net;
 use crate::sys::nexthop::NextHop;
 use crate::sys::nexthop::Records;
 use crate::sys::nexthop::RecordsWriter;
@@ -211,8 +210,9 @@ impl NextHops {
         }
         self.unchain(records, id, nh);
         let w = self.writer.writing();
-        let dropped = nh.drop_dst(w);
+        // In this order: an unbound record is not filled again.
         nh.unbind(w);
+        let dropped = nh.drop_dst(w);
         nh.set_grace(Grace::start(), w);
         nh.set_chain(0, w);
         match records.get(self.free_last).filter(|_| self.free_last != 0) {
@@ -245,11 +245,6 @@ impl NextHops {
             }
             at = before.chain(w);
         }
-    }
-
-    /// Takes the kernel's cached route into the slot of `nh`, if it is still bound.
-    pub(crate) fn fill(&mut self, nh: &NextHop, net: &Net) -> bool {
-        nh.fill(net, self.writer.writing())
     }
 
     /// Drops the cached routes of every next hop that `which` names; says how many there were.
@@ -291,8 +286,8 @@ impl NextHops {
         for id in 1..self.writer.len() {
             let w = self.writer.writing();
             if let Some(nh) = records.get(id) {
-                nh.drop_dst(w);
                 nh.unbind(w);
+                nh.drop_dst(w);
             }
         }
         self.bound = 0;

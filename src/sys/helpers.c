@@ -7,6 +7,7 @@
  * costs a call: altfib_read_packet(), altfib_attach() and altfib_count().
  */
 
+#include <linux/bit_spinlock.h>
 #include <linux/hash.h>
 #include <linux/inetdevice.h>
 #include <linux/ip.h>
@@ -305,26 +306,42 @@ enum altfib_outcome altfib_helper_attach(const struct altfib_packet *pkt,
 	return local ? ALTFIB_LOCAL : ALTFIB_FORWARD;
 }
 
+static void altfib_slot_lock(struct altfib_nexthop *nh)
+{
+	bit_spin_lock(0, &nh->lock);
+}
+
+static void altfib_slot_unlock(struct altfib_nexthop *nh)
+{
+	bit_spin_unlock(0, &nh->lock);
+}
+
 /*
  * Take the route that the kernel keeps for this next hop into our slot, with
- * a reference of our own. The displaced one is released.
+ * a reference of our own. The displaced one is released. It is never a route
+ * read from a packet, which might stand on no list of the kernel's and pin a
+ * device.
  *
- * Context: RCU read side, the mirror's lock held, softirq or process.
+ * Context: RCU read side, any but hard interrupt.
  */
-bool altfib_helper_slot_fill(struct net *net, struct altfib_nexthop *nh)
+enum altfib_fill altfib_helper_slot_fill(struct net *net, struct altfib_nexthop *nh)
 {
+	enum altfib_fill result = ALTFIB_FILL_NOTHING;
 	struct dst_entry *old;
 	struct fib_nh_common *nhc;
 	struct fib_info *fi;
 	struct rtable *rt;
 
+	if (!bit_spin_trylock(0, &nh->lock))
+		return ALTFIB_FILL_BUSY;
+	/* Unbound records have no fi, and stay empty. */
 	fi = rcu_dereference(nh->fi);
 	if (!fi || altfib_single_path(fi, &nhc) != ALTFIB_NO_OBJECTION)
-		return false;
+		goto out;
 	rt = rcu_dereference(nhc->nhc_rth_input);
 	if (!rt || !altfib_dst_valid(net, nh, rt) || !rt->rt_is_input ||
 	    rt->rt_flags & (RTCF_BROADCAST | RTCF_MULTICAST) || !dst_hold_safe(&rt->dst))
-		return false;
+		goto out;
 
 	/* No reader may pair the new route with the old owner, or the reverse. */
 	old = rcu_dereference_protected(nh->dst, true);
@@ -332,23 +349,31 @@ bool altfib_helper_slot_fill(struct net *net, struct altfib_nexthop *nh)
 	/* Pairs with the acquire of nh->nhc in altfib_helper_attach(). */
 	smp_wmb();
 	WRITE_ONCE(nh->nhc, nhc);
-	nh->ifindex = nhc->nhc_oif;
-	nh->served = 1;
+	WRITE_ONCE(nh->ifindex, nhc->nhc_oif);
+	WRITE_ONCE(nh->served, 1);
 	rcu_assign_pointer(nh->dst, &rt->dst);
 	dst_release(old);
-	return true;
+	result = ALTFIB_FILL_DONE;
+out:
+	altfib_slot_unlock(nh);
+	return result;
 }
 
-/* Context: the mirror's lock held. Return: whether the slot held a route. */
+/*
+ * Context: the mirror's lock held, bottom halves off.
+ *
+ * Return: whether the slot held a route.
+ */
 bool altfib_helper_slot_drop(struct altfib_nexthop *nh)
 {
-	struct dst_entry *old = rcu_dereference_protected(nh->dst, true);
+	struct dst_entry *old;
 
-	if (!old)
-		return false;
+	altfib_slot_lock(nh);
+	old = rcu_dereference_protected(nh->dst, true);
 	RCU_INIT_POINTER(nh->dst, NULL);
+	altfib_slot_unlock(nh);
 	dst_release(old);
-	return true;
+	return old;
 }
 
 enum altfib_slot_state altfib_helper_slot_state(const struct net *net,
@@ -380,9 +405,12 @@ void altfib_helper_nexthop_bind(struct altfib_nexthop *nh, struct fib_info *fi)
  */
 void altfib_helper_nexthop_unbind(struct altfib_nexthop *nh)
 {
-	struct fib_info *fi = rcu_dereference_protected(nh->fi, true);
+	struct fib_info *fi;
 
+	altfib_slot_lock(nh);
+	fi = rcu_dereference_protected(nh->fi, true);
 	RCU_INIT_POINTER(nh->fi, NULL);
+	altfib_slot_unlock(nh);
 	if (fi)
 		fib_info_put(fi);
 }
@@ -515,11 +543,6 @@ void altfib_helper_spin_lock_init(spinlock_t *lock, const char *name, struct loc
 void altfib_helper_spin_lock_bh(spinlock_t *lock)
 {
 	spin_lock_bh(lock);
-}
-
-bool altfib_helper_spin_trylock_bh(spinlock_t *lock)
-{
-	return spin_trylock_bh(lock);
 }
 
 void altfib_helper_spin_unlock_bh(spinlock_t *lock)

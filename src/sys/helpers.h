@@ -85,20 +85,23 @@ struct altfib_packet {
  * compared, never followed: it says whose route dst was. ifindex is the
  * device of nhc.
  *
- * fi and dst are changed under the mirror's lock and read under RCU; the
- * rest is written before the pointer that publishes it.
+ * fi and dst are read under RCU and changed with bit 0 of lock held, which the
+ * packet path only ever tries to take. The rest of the first part is written
+ * before the pointer that publishes it; the second part is the writer's.
  */
 struct altfib_nexthop {
 	struct fib_info __rcu *fi;
 	struct dst_entry __rcu *dst;
 	const struct fib_nh_common *nhc;
+	unsigned long lock;
 	int ifindex;
 	u8 type;			/* RTN_* */
 	u8 flags;			/* ALTFIB_NH_* */
 	u8 served;			/* its dst has been handed out */
-	u32 prefixes;			/* how many use it; writer only */
-	u32 chain;			/* hash chain or free list; writer only */
-	u64 cookie;			/* grace period that frees the id; writer only */
+
+	u32 prefixes;			/* how many use it */
+	u32 chain;			/* hash chain or free list */
+	u64 cookie;			/* grace period that frees the number */
 } ____cacheline_aligned;
 
 enum altfib_nexthop_flags {
@@ -114,6 +117,12 @@ struct altfib_nexthop_info {
 	u8 gateway_v6;
 	u8 reject;
 	char device[16];
+};
+
+enum altfib_fill {
+	ALTFIB_FILL_DONE,
+	ALTFIB_FILL_NOTHING,		/* the kernel has no valid route either */
+	ALTFIB_FILL_BUSY,		/* somebody else is at it */
 };
 
 enum altfib_slot_state {

@@ -73,22 +73,6 @@ impl<T> BhLock<T> {
             _not_send: NotThreadSafe,
         }
     }
-
-    /// Takes the lock if it is free.
-    ///
-    /// # Context
-    ///
-    /// Any but hard interrupt.
-    pub(crate) fn try_lock(&self) -> Option<BhGuard<'_, T>> {
-        // SAFETY: `raw` is initialised by the type invariant.
-        if !unsafe { bindings::spin_trylock_bh(self.raw.get()) } {
-            return None;
-        }
-        Some(BhGuard {
-            lock: self,
-            _not_send: NotThreadSafe,
-        })
-    }
 }
 
 /// Evidence that the lock is held, and the way to what it guards.

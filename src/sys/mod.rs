@@ -35,6 +35,7 @@ pub(crate) mod work;
     unsafe_op_in_unsafe_fn
 )]
 #[allow(clippy::undocumented_unsafe_blocks)]
+#[cfg_attr(not(CONFIG_RUSTC_HAS_UNNECESSARY_TRANSMUTES), allow(unknown_lints))]
 #[allow(
     clippy::ptr_as_ptr,
     clippy::ref_as_ptr,

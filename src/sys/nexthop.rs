@@ -3,12 +3,14 @@
 //! A next hop: the kernel's `fib_info`, held, and the slot of its cached dst.
 //!
 //! The record is one cache line and is shared with the C helpers. Readers find it under RCU by
-//! its number; it changes only while the mirror's lock is held, which [`NextHop`]'s methods that
-//! change it ask for by taking a [`Writing`].
+//! its number; only the one who holds the mirror's lock changes it, which [`NextHop`]'s methods
+//! ask for by taking a [`Writing`]. The exception is the slot: packets fill it, beside a writer
+//! who may hold that lock for long, so it has a lock bit of its own that packets only try to take.
 
 use super::bindings;
 use super::fib::FibInfo;
 use super::net::Net;
+use super::rcu::ReadSide;
 use super::shared::Grace;
 use core::cell::UnsafeCell;
 use core::marker::PhantomData;
@@ -24,6 +26,16 @@ use kernel::types::NotThreadSafe;
 /// [`RecordsWriter`].
 #[derive(Clone, Copy)]
 pub(crate) struct Writing<'a>(PhantomData<&'a ()>, NotThreadSafe);
+
+/// What became of an attempt to fill a slot.
+pub(crate) enum Fill {
+    /// It holds a route that was valid just now.
+    Done,
+    /// The kernel has no valid route for this next hop either.
+    Nothing,
+    /// Somebody else is at the slot.
+    Busy,
+}
 
 /// State of a slot, for people.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -175,11 +187,18 @@ impl NextHop {
     }
 
     /// Takes the kernel's cached route into the slot, if there is a valid one.
-    pub(crate) fn fill(&self, net: &Net, _w: Writing<'_>) -> bool {
+    ///
+    /// # Context
+    ///
+    /// Softirq, beside whoever changes next hops.
+    pub(crate) fn fill(&self, net: &Net, _rcu: ReadSide<'_>) -> Fill {
         // INVARIANT: The helper takes a reference for the slot and releases the old one.
-        // SAFETY: Valid, the caller is the only writer, and bottom halves are off, which is an
-        // RCU read side section.
-        unsafe { bindings::slot_fill(net.as_ptr(), self.as_ptr()) }
+        // SAFETY: Valid, and RCU is held; the helper locks the slot.
+        match unsafe { bindings::slot_fill(net.as_ptr(), self.as_ptr()) } {
+            bindings::altfib_fill_ALTFIB_FILL_DONE => Fill::Done,
+            bindings::altfib_fill_ALTFIB_FILL_BUSY => Fill::Busy,
+            _ => Fill::Nothing,
+        }
     }
 
     /// Empties the slot; says whether there was a route in it.
