@@ -142,6 +142,7 @@ impl Namespace {
         self.mirror.sweep();
         if !self.settings.is_on() {
             self.switch_off(&mut switches, Why::Off);
+            self.mirror.sweep();
             return;
         }
         if switches.following && self.mirror.why_not().is_none() {
@@ -281,6 +282,8 @@ impl PerNet for Namespace {
         drop(switches);
         // These wait for who is inside, and a writer of the mode waits for the switches.
         drop((settings, files, folder));
+        // What readers may still look at is freed when the namespace is dropped, which is after a
+        // grace period for all namespaces that go together: no waiting for one of our own.
         self.switch_off(&mut self.switches.lock(), Why::Off);
         // Nobody is left who could schedule it again.
         self.work.cancel();

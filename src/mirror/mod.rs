@@ -208,11 +208,12 @@ impl Mirror {
         drop(guard);
         let retired = self.serving.replace(None);
         if retired.is_some() || left.is_some() {
+            // Whoever starts again sweeps first, so this slot is empty.
             inner.waste = Some(Waste(retired, left));
         }
     }
 
-    /// Stops serving, from process context.
+    /// Stops serving, from process context. What is left is for [`Mirror::sweep`].
     pub(crate) fn stop(&self, why: Why) {
         let mut inner = self.inner.lock();
         // A queue may be long and holds references: let it go outside the lock.
@@ -226,7 +227,6 @@ impl Mirror {
         self.stop_locked(&mut inner, why);
         drop(inner);
         drop(queue);
-        self.sweep();
     }
 
     /// Frees what an earlier stop left.

@@ -240,7 +240,8 @@ static enum altfib_outcome altfib_single_path(struct fib_info *fi, struct fib_nh
 	nhc = fib_info_nhc(fi, 0);
 	if (unlikely(!nhc || READ_ONCE(nhc->nhc_flags) & RTNH_F_DEAD))
 		return ALTFIB_DEAD_NEXTHOP;
-	if (unlikely(READ_ONCE(nhc->nhc_flags) & RTNH_F_LINKDOWN && ip_ignore_linkdown(nhc->nhc_dev)))
+	if (unlikely(READ_ONCE(nhc->nhc_flags) & RTNH_F_LINKDOWN &&
+		     ip_ignore_linkdown(nhc->nhc_dev)))
 		return ALTFIB_DEAD_NEXTHOP;
 	*path = nhc;
 	return ALTFIB_NO_OBJECTION;

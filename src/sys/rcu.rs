@@ -2,6 +2,7 @@
 
 //! A value that readers find under RCU.
 
+use super::shared::Grace;
 use core::marker::PhantomData;
 use core::ptr;
 use core::sync::atomic::AtomicPtr;
@@ -78,7 +79,8 @@ impl<T> RcuBox<T> {
             return None;
         }
         // SAFETY: By the type invariant `old` was given up by a box, and the slot owned it.
-        Some(Retired(Some(unsafe { KBox::from_raw(old) })))
+        let old = unsafe { KBox::from_raw(old) };
+        Some(Retired(Some(old), Grace::start()))
     }
 }
 
@@ -88,16 +90,19 @@ impl<T> Drop for RcuBox<T> {
     }
 }
 
-/// A box that readers may still look at: it waits for a grace period before it goes.
+/// A box that readers may still look at: it waits for the end of a grace period before it goes,
+/// if none has passed since it was taken out.
 ///
 /// # Context
 ///
 /// Must be dropped in process context, where it may sleep. In atomic context, keep it.
-pub(crate) struct Retired<T>(Option<KBox<T>>);
+pub(crate) struct Retired<T>(Option<KBox<T>>, Grace);
 
 impl<T> Drop for Retired<T> {
     fn drop(&mut self) {
-        rcu::synchronize_rcu();
+        if !self.1.elapsed() {
+            rcu::synchronize_rcu();
+        }
         self.0 = None;
     }
 }
