@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# The front door.  kbuild itself reads Kbuild, so this file is free to be one.
+
+SHELL := /bin/bash
+KERNEL ?= x86
+
+export ALTFIB_CACHE ALTFIB_DATA ALTFIB_RIB KSRC
+
+# "make" alone explains; "make KDIR=..." and "make KSRC=..." do what they say.
+.DEFAULT_GOAL := $(if $(KDIR),modules,$(if $(KSRC),setup,help))
+.PHONY: help demo test shell setup modules bench-quick fmt clippy lint clean distclean
+
+help:
+	@printf '%s\n' \
+	'altfib: an alternative FIB for Linux (IPv4)' \
+	'' \
+	'  make demo         set everything up, boot a kernel, route a real full table' \
+	'  make test         set everything up, run all tests' \
+	'  make shell        a shell in the test kernel, with the module at hand' \
+	'' \
+	'  make setup        only the set-up: packages, kernel source, kernels, module' \
+	'  make modules      build altfib.ko for the test kernel' \
+	'  make KDIR=/path/to/tree            ... for any prepared tree with CONFIG_RUST=y' \
+	'  make KSRC=/path/to/source          build the test kernels from that source' \
+	'  make bench-quick  a first measurement: stock kernel against altfib' \
+	'' \
+	'  make lint         rustfmt, clippy, checkpatch, shellcheck, panic gate' \
+	'  make fmt          format the Rust sources' \
+	'  make clippy       only clippy, with the lints of the kernel' \
+	'  make clean        forget what was built of the module' \
+	'  make distclean    remove the whole cache folder, kernels included' \
+	'' \
+	'Everything big lives in ALTFIB_CACHE (default: altfib in your cache folder).' \
+	'README.md tells more.'
+
+setup:
+	@scripts/setup.sh
+
+demo:
+	@scripts/demo.sh
+
+shell:
+	@scripts/shell.sh
+
+test:
+	@scripts/test.sh
+
+bench-quick:
+	@scripts/bench-quick.sh
+
+# With KDIR any prepared tree, else the test kernel (KERNEL=x86 or uml).
+modules:
+ifneq ($(KDIR),)
+	@scripts/build-module.sh --kdir '$(KDIR)'
+else
+	@scripts/build-module.sh '$(KERNEL)'
+endif
+
+lint:
+	@scripts/lint.sh
+
+clippy:
+	@scripts/lint.sh clippy
+
+fmt:
+	@scripts/lint.sh fmt
+
+clean:
+	@scripts/clean.sh checkout
+
+distclean:
+	@scripts/clean.sh cache

@@ -1,0 +1,120 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Builds altfib.ko against a test kernel (x86, uml) or any prepared tree.
+#
+#   build-module.sh x86|uml [VARIANT] [MAKE ARGUMENT...]
+#   build-module.sh --kdir TREE [MAKE ARGUMENT...]
+#
+# VARIANT: plain     what the tests load                  build/module-KERNEL
+#          checked   overflow checks on, for the panic gate  ...-checked
+#          clippy    linted with the kernel's lints          ...-clippy
+# The last line printed is the path of the module.
+set -euo pipefail
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/toolchain.sh"
+become_builder "$(readlink -f "$0")" "$@"
+
+[[ $# -ge 1 ]] || die "usage: build-module.sh x86|uml [plain|checked|clippy], or --kdir TREE"
+
+# A tree made by somebody else names its compilers in its configuration:
+# use the same ones, or say which are missing.
+use_tree_of_others() {
+	local tree=$1 conf=$1/include/config/auto.conf want rustc major
+	[[ -d $tree ]] || die "KDIR=$tree is no folder"
+	[[ -f $conf ]] ||
+		die "KDIR=$tree is not prepared: it has no include/config/auto.conf (run \"make prepare modules_prepare\" there)"
+	if ! grep -q '^CONFIG_RUST=y' "$conf"; then
+		die "KDIR=$tree was configured without Rust: set CONFIG_RUST=y there (\"make rustavailable\" tells what it needs) and build it"
+	fi
+	if ! compgen -G "$tree/rust/*kernel.rmeta" >/dev/null; then
+		die "KDIR=$tree has no built Rust crates (rust/libkernel.rmeta); distributions' header packages leave them out: build that kernel's source, or run \"make prepare\" in it"
+	fi
+	check_kernel_supported "$(sed -n 's/.*UTS_RELEASE "\(.*\)"/\1/p' "$tree/include/generated/utsrelease.h")" "KDIR=$tree"
+
+	want=$(sed -n 's/^CONFIG_RUSTC_VERSION_TEXT="\{0,1\}\([^"]*\)"\{0,1\}$/\1/p' "$conf")
+	for rustc in "${RUSTC:-}" /usr/bin/rustc "$(command -v rustc || true)" ''; do
+		[[ -n $rustc && -x $rustc ]] || continue
+		[[ $("$rustc" --version) == "$want" ]] && break
+	done
+	[[ -n $rustc ]] ||
+		die "KDIR=$tree was built by \"$want\", and no such rustc is here ($(rustc --version 2>/dev/null || echo 'none on PATH')): name it with RUSTC=/path/to/rustc"
+	export RUSTC=$rustc
+	set_toolchain
+	# The tree's own C compiler, whatever set_toolchain would prefer.
+	KMAKE=("${KMAKE[@]/LLVM=*/}")
+	if grep -q '^CONFIG_CC_IS_CLANG=y' "$conf"; then
+		major=$(sed -n 's/^CONFIG_CLANG_VERSION=\([0-9]*\)[0-9]\{4\}$/\1/p' "$conf")
+		command -v "clang-$major" >/dev/null ||
+			die "KDIR=$tree was built by clang $major, and clang-$major is not here: install it"
+		KMAKE+=("LLVM=-$major")
+	else
+		major=$(sed -n 's/^CONFIG_GCC_VERSION=\([0-9]*\)[0-9]\{4\}$/\1/p' "$conf")
+		if command -v "gcc-$major" >/dev/null; then KMAKE+=("CC=gcc-$major"); fi
+	fi
+	local -a kept=()
+	local word
+	for word in "${KMAKE[@]}"; do [[ -n $word ]] && kept+=("$word"); done
+	KMAKE=("${kept[@]}")
+}
+
+# UML's module loader knows no GOT relocation, and cuts a 32-bit one that does
+# not reach (with more than 1 GiB of memory, from a module to the kernel) off
+# in silence: the call then lands nowhere and insmod hangs.  So all addresses
+# are 64 bits wide, as UML's makefile has it for C (-mcmodel=large).
+uml_flags='-Crelocation-model=static -Ccode-model=large'
+
+flags=
+variant=plain
+if [[ $1 == --kdir ]]; then
+	[[ $# -ge 2 ]] || die "--kdir needs the path of a prepared kernel tree"
+	tree=$(readlink -f "$2") || die "KDIR=$2 does not exist"
+	shift 2
+	use_tree_of_others "$tree"
+	out=$ALTFIB_CACHE/build/module-$(sed -n 's/.*UTS_RELEASE "\(.*\)"/\1/p' "$tree/include/generated/utsrelease.h")
+	KMAKE+=(-C "$tree")
+	if grep -q '^CONFIG_UML=y' "$tree/include/config/auto.conf"; then
+		KMAKE+=(ARCH=um)
+		flags=$uml_flags
+	fi
+else
+	kernel=$1
+	arch=$(arch_of "$kernel")
+	shift
+	case ${1:-} in plain | checked | clippy) variant=$1 && shift ;; esac
+	tree=$ALTFIB_CACHE/build/$kernel
+	[[ -f $tree/include/config/auto.conf ]] ||
+		die "the $kernel test kernel is not built yet: run \"make setup\""
+	set_toolchain
+	src=$(find_source) || die "the kernel source is missing: run \"make setup\""
+	KMAKE+=(-C "$src" "O=$tree" "ARCH=$arch")
+	out=$ALTFIB_CACHE/build/module-$kernel
+	[[ $kernel == uml ]] && flags=$uml_flags
+	case $variant in
+	checked)
+		out+=-checked
+		flags+=' -Coverflow-checks=on'
+		;;
+	clippy)
+		out+=-clippy
+		flags+=' -Dwarnings'
+		KMAKE+=(CLIPPY=1)
+		;;
+	esac
+fi
+
+mkdir -p "$out" "$ALTFIB_LOG"
+# Two builds in one folder would destroy each other's objects.
+exec 9>"$out/.lock"
+flock 9
+
+# A moved checkout leaves the old paths in kbuild's dependency files.
+if [[ $(cat "$out/.checkout" 2>/dev/null) != "$ALTFIB_TOP" ]]; then
+	find "$out" -mindepth 1 ! -name .lock -delete
+	printf '%s\n' "$ALTFIB_TOP" >"$out/.checkout"
+fi
+
+"${KMAKE[@]}" "M=$ALTFIB_TOP" "MO=$out" ${flags:+"KRUSTFLAGS=$flags"} \
+	-j"$(nproc)" "$@" modules 9>&-
+[[ -f $out/altfib.ko ]] || die "the build ended without an error, yet made no $out/altfib.ko"
+printf '%s\n' "$out/altfib.ko"

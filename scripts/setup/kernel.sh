@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# Sourced by setup.sh: configures and builds the test kernels.
+
+# Measured with 2 CPUs: CPU minutes, and lines that make prints ("  CC ...").
+declare -A kernel_cpu_minutes=([uml]=11 [x86]=19)
+declare -A kernel_objects=([uml]=1326 [x86]=1974)
+declare -A kernel_image=([uml]=linux [x86]=arch/x86/boot/bzImage)
+declare -A kernel_targets=([uml]="linux modules" [x86]="bzImage modules")
+
+kernel_uml_done() { kernel_done uml; }
+kernel_uml_plan() { kernel_plan uml; }
+kernel_uml_run() { kernel_run uml; }
+kernel_x86_done() { kernel_done x86; }
+kernel_x86_plan() { kernel_plan x86; }
+kernel_x86_run() { kernel_run x86; }
+
+kernel_fragments() {
+	printf '%s\n' "$ALTFIB_TOP/scripts/kernel/altfib.config" "$ALTFIB_TOP/scripts/kernel/$1.config"
+}
+
+# What is asked for, without comments, so that a comment costs no rebuild.
+kernel_options() {
+	# shellcheck disable=SC2046 # the checkout's path has no blanks (lib.sh)
+	grep -hE '^CONFIG_' $(kernel_fragments "$1") | sort -u
+}
+
+# The inputs of a build in one line each; equal means: nothing to do.
+kernel_inputs() {
+	printf 'source %s %s\n' "$(source_id)" "$(find_source)"
+	printf 'tools %s\n' "$(toolchain_id)"
+	printf 'options %s\n' "$(kernel_options "$1" | sha256sum | cut -c1-16)"
+}
+
+kernel_done() {
+	local stamp=$ALTFIB_CACHE/stamp/kernel-$1
+	[[ -f $ALTFIB_CACHE/build/$1/${kernel_image[$1]} ]] || return 1
+	bindgen_there && source_done || return 1
+	[[ -n ${KMAKE+x} ]] || set_toolchain
+	[[ -f $stamp ]] || kernel_adopt "$1" || return 1
+	[[ $(kernel_inputs "$1") == "$(<"$stamp")" ]]
+}
+
+# A finished build without a stamp (made by hand) is taken over if it is of
+# this source, this compiler and these options.
+kernel_adopt() {
+	local out=$ALTFIB_CACHE/build/$1
+	[[ -f $out/Module.symvers && -f $out/include/config/auto.conf ]] || return 1
+	[[ $(cat "$out/include/config/kernel.release" 2>/dev/null) == "$(source_version "$(find_source)")-altfib" ]] || return 1
+	grep -qxF "CONFIG_RUSTC_VERSION_TEXT=$("$ALTFIB_RUSTC" --version)" "$out/include/config/auto.conf" || return 1
+	[[ -z $(kernel_lost "$1") ]] || return 1
+	kernel_inputs "$1" >"$ALTFIB_CACHE/stamp/kernel-$1"
+}
+
+kernel_plan() {
+	local minutes=$(((kernel_cpu_minutes[$1] + $(nproc) - 1) / $(nproc)))
+	printf '%s 0.6 build the %s test kernel\n' "$minutes" "$1"
+}
+
+# Requested options that the configuration does not have.
+kernel_lost() {
+	local option
+	while read -r option; do
+		# gcc cannot inline C helpers into Rust; all else works without.
+		[[ $option == CONFIG_RUST_INLINE_HELPERS=y && -z $ALTFIB_LLVM ]] && continue
+		grep -qxF "$option" "$ALTFIB_CACHE/build/$1/.config" || printf '%s\n' "$option"
+	done < <(kernel_options "$1")
+}
+
+# Turns make's output into "n of m": one line that moves on a terminal, else
+# one every half minute.
+kernel_progress() { # total, log
+	awk -v total="$1" -v log_file="$2" -v tty="$([[ -t 1 ]] && echo 1)" '
+	function show(   left, text) {
+		left = n ? (total - n) * (systime() - start) / n : 0
+		if (left < 0) left = 0
+		text = sprintf("  %d of %d, about %d:%02d left", n, n > total ? n : total, left / 60, left % 60)
+		if (tty) printf "\r%s   ", text
+		else print text
+		fflush()
+	}
+	BEGIN { start = last = systime() }
+	{ print >log_file }
+	/^  [A-Z0-9]+ / {
+		n++
+		if (systime() - last >= (tty ? 1 : 30)) { last = systime(); show() }
+	}
+	END { if (tty) printf "\r%60s\r", ""; printf "%d\n", n >(log_file ".count") }'
+}
+
+kernel_run() {
+	local kernel=$1 out=$ALTFIB_CACHE/build/$1 log=$ALTFIB_LOG/kernel-$1.log
+	local stamp=$ALTFIB_CACHE/stamp/kernel-$1 src lost total
+	local -a make
+	set_toolchain
+	src=$(find_source) || die "the kernel source is missing: run \"make setup\""
+	check_kernel_supported "$(source_version "$src")" "$src"
+	[[ ! -f $src/.config && ! -d $src/include/config ]] ||
+		die "$src was built in place, and a kernel cannot be built beside it: run \"make mrproper\" there, or use it with KDIR="
+	make=("${KMAKE[@]}" -C "$src" "O=$out" "ARCH=$(arch_of "$kernel")")
+
+	# Files of another revision may be older than objects of the last one.
+	if [[ -f $stamp && $(head -n1 "$stamp") != "$(kernel_inputs "$kernel" | head -n1)" ]]; then
+		rm -rf "$out"
+	fi
+	rm -f "$stamp"
+	mkdir -p "$out"
+
+	say "Configuring the $kernel kernel of Linux $(source_version "$src")"
+	# shellcheck disable=SC2046 # the checkout's path has no blanks (lib.sh)
+	cat $(kernel_fragments "$kernel") >"$out/altfib.config"
+	KCONFIG_ALLCONFIG=$out/altfib.config "${make[@]}" allnoconfig >"$log" 2>&1 </dev/null ||
+		die "the $kernel kernel could not be configured: $(kernel_error "$log") (log: $log)"
+	lost=$(kernel_lost "$kernel" | tr '\n' ' ')
+	[[ -z $lost ]] ||
+		die "the configuration of the $kernel kernel dropped what scripts/kernel/ asks for: ${lost}(a dependency is missing; \"make rustavailable\" in $src tells for CONFIG_RUST)"
+	if [[ -n ${ALTFIB_SETUP_NO_BUILD:-} ]]; then
+		die "stopped before the compilation, as ALTFIB_SETUP_NO_BUILD asks"
+	fi
+
+	total=${kernel_objects[$kernel]}
+	[[ -s $log.count ]] && total=$(<"$log.count")
+	say "Building the $kernel kernel with $(toolchain_id) (log: $log)"
+	# shellcheck disable=SC2086 # two targets
+	if ! { "${make[@]}" -j"$(nproc)" ${kernel_targets[$kernel]} 2>&1 </dev/null |
+		kernel_progress "$total" "$log"; }; then
+		rm -f "$log.count"
+		die "the $kernel kernel did not build: $(kernel_error "$log") (log: $log)"
+	fi
+	[[ -f $out/${kernel_image[$kernel]} ]] ||
+		die "the build of the $kernel kernel ended well, yet there is no ${kernel_image[$kernel]} (log: $log)"
+	kernel_inputs "$kernel" >"$stamp"
+}
+
+kernel_error() {
+	grep -m1 -E '(^|[ :])(fatal )?error(\[E[0-9]+\])?:|^make.*\*\*\*|Killed' "$1" || tail -n1 "$1"
+}
