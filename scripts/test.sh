@@ -1,0 +1,149 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# make test: set-up, then all tests, stage by stage.
+#
+#   test.sh               everything
+#   test.sh STAGE...      lint host uml x86
+#
+# Closes with the line "N passed, N failed".  A stage that breaks off counts as
+# one failure more, and so does each test that a plan announced and nobody ran.
+
+# shellcheck disable=SC2317 # stage_* are called by name
+
+# Read to its end first: bash would trip over an edit during a long run.
+{
+set -euo pipefail
+. "$(dirname "$0")/lib.sh"
+
+# Minutes on 2 CPUs after the set-up.  A guest may take twice its budget.
+declare -A budget=([lint]=2 [host]=6 [uml]=4 [x86]=20)
+# Fewer tests than this mean that something was not run; whoever adds tests
+# raises it.
+declare -A minimum=([lint]=6 [host]=43 [uml]=157 [x86]=182)
+
+stages=("$@")
+((${#stages[@]})) || stages=(lint host uml x86)
+for stage in "${stages[@]}"; do
+	[[ -n ${budget[$stage]:-} ]] || die "no stage is called \"$stage\": choose from lint host uml x86"
+done
+
+begin=$(date +%s)
+if [[ -z ${ALTFIB_SETUP_DONE:-} ]]; then
+	"$ALTFIB_TOP/scripts/setup.sh"
+	export ALTFIB_SETUP_DONE=1
+fi
+become_builder ALTFIB_DATA="${ALTFIB_DATA:-}" CI="${CI:-}" "$(readlink -f "$0")" "$@"
+. "$ALTFIB_TOP/scripts/toolchain.sh"
+cd "$ALTFIB_TOP"
+
+passed=0
+failed=0
+summary=()
+failures=()
+
+# Counts TAP: results outside of subtests (those are indented), and the plan.
+count_tap() { # log -> "PASSED FAILED PLANNED"
+	awk '/^ok /{p++} /^not ok /{f++} /^1\.\.[0-9]+/{split($0, a, /\.\.|[^0-9.]/); n += a[2]}
+		END{print p + 0, f + 0, n + 0}' "$1"
+}
+
+# cargo test's closing lines, one per test program.
+count_cargo() {
+	awk '/^test result:/{for (i = 1; i < NF; i++) {
+			if ($(i+1) ~ /^passed/) p += $i
+			if ($(i+1) ~ /^failed/) f += $i}}
+		END{print p + 0, f + 0}' "$1"
+}
+
+stage_lint() { scripts/lint.sh; }
+
+stage_host() {
+	local cargo crate rc=0 cargo_rc
+	cargo=$(find_cargo) || die "no cargo of $RUSTC_MIN or newer: run \"make setup\""
+	export CARGO_TARGET_DIR=$ALTFIB_CACHE/build/cargo
+	for crate in selftests/unit scripts/routeload; do
+		say "# $crate with $("$cargo" --version)"
+		cargo_rc=0
+		# rustup's cargo goes with rustup's rustc, Debian's with Debian's.
+		RUSTC=${cargo%/*}/rustc "$cargo" test --locked \
+			--manifest-path "$crate/Cargo.toml" || cargo_rc=$?
+		# A crate that does not build has no "test result" line.
+		((cargo_rc == 0)) || rc=1
+	done
+	return "$rc"
+}
+
+# The kselftest folder is built here, since the guest cannot write.
+build_selftests() {
+	local log=$ALTFIB_LOG/selftests.log
+	mkdir -p "$ALTFIB_CACHE/build/selftests"
+	make -C selftests "OUTPUT=$ALTFIB_CACHE/build/selftests" >"$log" 2>&1 ||
+		die "the programs of the selftests did not build: $(grep -m1 error "$log" || tail -n1 "$log") (log: $log)"
+}
+
+in_guest() { # kernel cpus
+	build_module "$1"
+	build_selftests
+	scripts/vm.sh --kernel "$1" --cpus "$2" --memory 3G \
+		--timeout $((budget[$1] * 120)) -- \
+		env "PROBE=$ALTFIB_CACHE/build/selftests/probe" selftests/run-kselftest.sh
+}
+stage_uml() { in_guest uml 1; }
+stage_x86() {
+	say "# x86 kernel with 2 CPUs"
+	in_guest x86 2
+}
+
+run_stage() {
+	local stage=$1 log=$ALTFIB_LOG/test-$1.log start rc=0 p f n took missing
+	start=$(date +%s)
+	say ""
+	say "== $stage (budget ${budget[$stage]} min)"
+	# No "set -e" in a condition: each function minds its own errors.
+	("stage_$stage" 2>&1 </dev/null | tee "$log"; exit "${PIPESTATUS[0]}") || rc=$?
+	took=$(since "$start")
+
+	case $stage in
+	host)
+		read -r p f < <(count_cargo "$log")
+		n=$((p + f))
+		;;
+	lint)
+		read -r p f n < <(count_tap "$log")
+		n=$((p + f))
+		;;
+	*) read -r p f n < <(count_tap "$log") ;;
+	esac
+
+	while IFS= read -r line; do failures+=("$stage: $line"); done < <(
+		grep -E '^not ok |^test .* \.\.\. FAILED$' "$log" || true
+	)
+	# Tests that were announced, or must be there, and were not run.
+	((n >= minimum[$stage])) || n=${minimum[$stage]}
+	missing=$((n - p - f))
+	if ((missing > 0)); then
+		f=$((f + missing))
+		failures+=("$stage: $missing of $n expected tests gave no result")
+	fi
+	# Broken off, a splat, a crate that does not build: no "not ok" says it.
+	if ((rc != 0 && f == 0)); then
+		f=1
+		failures+=("$stage: ended with status $rc (log: $log)")
+	fi
+	passed=$((passed + p))
+	failed=$((failed + f))
+	summary+=("$(printf '  %-6s %5d passed %5d failed   took %s of %d:00' "$stage" "$p" "$f" "$took" "${budget[$stage]}")")
+}
+
+for stage in "${stages[@]}"; do run_stage "$stage"; done
+
+say ""
+say "== summary (logs: $ALTFIB_LOG)"
+printf '%s\n' "${summary[@]}"
+((${#failures[@]} == 0)) || printf '  %s\n' "${failures[@]}"
+say "  all of it took $(since "$begin")"
+say "$passed passed, $failed failed"
+((failed == 0 && passed > 0)) && exit 0
+exit 1
+}
