@@ -12,8 +12,8 @@ packages_common=(
 	qemu-system-x86 udev kmod procps util-linux iproute2
 	# the demo: its traffic and its table of real routes
 	iputils-ping curl python3-minimal libloc-database location
-	# the tests: lint
-	shellcheck
+	# the tests: other hooks beside ours, lint
+	nftables shellcheck
 )
 
 # One LLVM for rustc and clang: only then can the kernel's C helpers be inlined

@@ -1,0 +1,274 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# Sourced by every test program.
+#
+# A test is a shell function that prints a scenario for `probe` (see probe.c).
+# It is run twice, in fresh namespaces each time: with altfib off, and with
+# altfib on. Both runs must print the same: the same frames out of the router,
+# the same ICMP, the same counters. Lines that start with '#' are not compared;
+# those of the second run are shown, so that each test says how many packets
+# altfib attached.
+#
+# A program lists its tests in ALL_TESTS, one "function: description" each,
+# and ends with `tests_run "$@"`. A function whose name starts with "only_" is
+# no comparison: it is called once, and its own exit status counts.
+
+set -uo pipefail
+
+HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+PROBE=${PROBE:-$HERE/probe}
+# `make OUTPUT=FOLDER run_tests` builds there and runs here.
+[ -x "$PROBE" ] || PROBE=${OUTPUT:-$HERE}/probe
+KSFT_SKIP=4
+export ON=on	# the mode of this program's only_ tests; none without altfib
+TMP=$(mktemp -d "${TMPDIR:-/tmp}/altfib.XXXXXX")
+
+# The topology. Names are short: device names end at 15 characters.
+#
+#                        +-- r1 -- s0 af1   10.0.2.2, next hop of 10.1.0.0/16
+#   afc c0 -- rc  afr ---+
+#   10.0.1.2              +-- r2 -- s0 af2   10.0.3.2, next hop of 10.2.0.0/16
+#
+# The router has the .1 of each link. MAC addresses are 02:00:00:00:LINK:HOST,
+# so that a frame tells its gateway. Neighbours are permanent and IPv6 is off:
+# nothing moves that the test did not send.
+NAMESPACES="afc afr af1 af2"
+RMAC=02:00:00:00:01:01
+export TX="send afc c0 dmac=$RMAC src=10.0.1.2"
+
+
+altfib_loaded() {
+	[ -e /proc/sys/net/altfib/mode ]
+}
+
+# link NS DEV HOST NET PEER_NS PEER_DEV: a veth pair. Its two ends have different
+# indexes: with equal ones the kernel takes up to a second to notice the carrier.
+link() {
+	local ns=$1 dev=$2 host=$3 net=$4 pns=$5 pdev=$6
+
+	echo "ip - link add $dev index 1$net netns $ns address 02:00:00:00:0$net:0$host type veth peer name $pdev index 2$net netns $pns address 02:00:00:00:0$net:02"
+}
+
+link_up() {
+	local ns=$1 dev=$2 host=$3 net=$4 peer=$5
+
+	lines <<-EOT
+	ip $ns link set lo up
+	ip $ns addr add 10.0.$net.$host/24 brd + dev $dev
+	ip $ns link set $dev up
+	ip $ns neigh add 10.0.$net.$peer lladdr 02:00:00:00:0$net:0$peer nud permanent dev $dev
+	EOT
+}
+
+# The whole topology, without taps and without traffic. Made once: in the guest
+# each of the processes that write it costs as much as a test's packets.
+topo_bare() {
+	printf '%s\n' "$TOPOLOGY"
+}
+
+topology() {
+	local ns
+
+	echo "netns $NAMESPACES"
+	for ns in $NAMESPACES; do
+		echo "sysctl $ns net/ipv6/conf/all/disable_ipv6 1"
+		echo "sysctl $ns net/ipv6/conf/default/disable_ipv6 1"
+		echo "sysctl $ns net/ipv4/icmp_ratemask 0"
+		echo "sysctl $ns net/ipv4/conf/all/rp_filter 0"
+		echo "sysctl $ns net/ipv4/conf/default/rp_filter 0"
+	done
+	echo "sysctl afr net/ipv4/ip_forward 1"
+	link afr rc 1 1 afc c0
+	link afr r1 1 2 af1 s0
+	link afr r2 1 3 af2 s0
+	link_up afr rc 1 1 2
+	link_up afr r1 1 2 2
+	link_up afr r2 1 3 2
+	echo "ip afr route add 10.1.0.0/16 via 10.0.2.2"
+	echo "ip afr route add 10.2.0.0/16 via 10.0.3.2"
+	link_up afc c0 2 1 1
+	echo "ip afc route add default via 10.0.1.1"
+	link_up af1 s0 2 2 1
+	echo "ip af1 route add default via 10.0.2.1"
+	link_up af2 s0 2 3 1
+	echo "ip af2 route add default via 10.0.3.1"
+}
+
+TAPS="tap c afc c0
+tap s1 af1 s0
+tap s2 af2 s0"
+
+# The topology, altfib in the mode of this run, taps on the three hosts.
+topo() {
+	topo_bare
+	printf '%s\n' "arm $NAMESPACES" "$TAPS"
+	begin
+}
+
+begin() {
+	printf '%s\n' "counters afr begin" "altfib afr begin"
+}
+
+# finish [CHECK]...: what the taps saw, the counters that moved, the share.
+finish() {
+	printf '%s\n' report "counters afr end" "altfib afr end $*"
+}
+
+# gateways DEV BASE COUNT NET: permanent neighbours 10.0.NET.BASE and up; the
+# MAC address of each ends like its IP address.
+gateways() {
+	local dev=$1 base=$2 count=$3 net=$4 i
+
+	for ((i = base; i < base + count; i++)); do
+		printf 'ip afr neigh add 10.0.%d.%d lladdr 02:00:00:00:%02x:%02x nud permanent dev %s\n' \
+			"$net" "$i" "$net" "$i" "$dev"
+	done
+}
+
+# Standard input to standard output, as cat, but without its process.
+lines() {
+	local text
+
+	IFS= read -r -d '' text
+	printf '%s' "$text"
+}
+
+in_ns() {
+	nsenter --net="/run/netns/$1" "${@:2}"
+}
+
+comment() {
+	sed 's/^/# /'
+}
+
+# Shown with a failure that is not a difference.
+fail() {
+	echo "# $*"
+	return 1
+}
+
+run_compared() {
+	local fn=$1 a=off b=on
+
+	altfib_loaded || a=none b=none
+	"$fn" | "$PROBE" --compare $a $b
+}
+
+# Kernel messages that fail a program, wherever they come from.
+KMSG_BAD='BUG:|WARNING:|Oops|Call Trace|general protection|unable to handle|to become free|detected (expedited )?stall|rcu_.*stall|refcount_t|KASAN|possible (circular|recursive)|suspicious RCU|Kernel panic|Unknown symbol|blocked for more'
+
+# kmsg_bad MARK: the bad messages since the line that holds MARK.
+kmsg_bad() {
+	dmesg >"$TMP/dmesg"
+	# If the mark has left the ring buffer, all that is there came after it.
+	grep -q "$1" "$TMP/dmesg" || echo "$1" | cat - "$TMP/dmesg" >"$TMP/dmesg2"
+	[ ! -e "$TMP/dmesg2" ] || mv "$TMP/dmesg2" "$TMP/dmesg"
+	sed -n "/$1/,\$p" "$TMP/dmesg" | grep -E "$KMSG_BAD"
+}
+
+kmsg_mark() {
+	echo "altfib selftest: $1" >/dev/kmsg
+}
+
+insert_altfib() {
+	[ -n "${ALTFIB_KO:-}" ] || fail "set ALTFIB_KO=path/to/altfib.ko" || return 1
+	insmod "$ALTFIB_KO" "$@"
+}
+
+# run_scenario ARM: standard input to probe, for the tests that are no comparison.
+# Everything it prints is shown; a line that is no comment fails.
+run_scenario() {
+	"$PROBE" --check "$1"
+}
+
+# Races need a second CPU: with one, each test of the program fails.
+MIN_CPUS=1
+
+cpus() {
+	grep -c '^processor' /proc/cpuinfo
+}
+
+cleanup() {
+	echo "netns-del $NAMESPACES" | "$PROBE" none 2>/dev/null
+	rm -rf "$TMP"
+}
+
+# skip_all WHY: nothing of this program can run here.
+skip_all() {
+	echo "TAP version 13"
+	echo "1..0 # SKIP $*"
+	rm -rf "$TMP"
+	exit $KSFT_SKIP
+}
+
+tests_run() {
+	local entry fn desc mark n=0 failed=0 rc begin
+
+	if [ "${1:-}" = --count ]; then
+		echo "$((${#ALL_TESTS[@]} + 1))"
+		rm -rf "$TMP"
+		exit 0
+	fi
+	[ "$(id -u)" = 0 ] || skip_all "needs root"
+	[ -x "$PROBE" ] || skip_all "probe is not built: run make here"
+	if ! altfib_loaded && [ -n "${ALTFIB_KO:-}" ]; then
+		insmod "$ALTFIB_KO" || exit 1
+	fi
+	if ! altfib_loaded && [ -z "${ALTFIB_ABSENT:-}" ]; then
+		skip_all "altfib is not loaded (set ALTFIB_KO=path/to/altfib.ko)"
+	fi
+	altfib_loaded || ON=none
+	trap cleanup EXIT
+	TOPOLOGY=$(topology)
+	echo "TAP version 13"
+	echo "1..$((${#ALL_TESTS[@]} + 1))"
+	echo "# $(cpus) CPUs, $(uname -r)"
+	mark="$(basename "$0") $$"
+	kmsg_mark "$mark"
+	for entry in "${ALL_TESTS[@]}"; do
+		fn=${entry%%:*}
+		desc=${entry#*: }
+		n=$((n + 1))
+		if [ $# != 0 ] && [[ " $* " != *" $fn "* ]]; then
+			echo "ok $n $desc # SKIP not asked for"
+			continue
+		fi
+		rc=0
+		begin=$SECONDS
+		if [ "$(cpus)" -lt $MIN_CPUS ]; then
+			echo "# needs $MIN_CPUS CPUs to run packets beside the change"
+			fn=false
+		fi
+		case $fn in
+		false)
+			rc=1
+			;;
+		only_*)
+			"$fn" 2>&1 | sed 's/^# //; s/^/# /' || rc=1
+			;;
+		*)
+			run_compared "$fn" || rc=1
+			;;
+		esac
+		if [ $((SECONDS - begin)) -gt 9 ]; then
+			echo "# $((SECONDS - begin)) s"
+		fi
+		if [ $rc = 0 ]; then
+			echo "ok $n $desc"
+		else
+			echo "not ok $n $desc"
+			failed=$((failed + 1))
+		fi
+	done
+	n=$((n + 1))
+	if kmsg_bad "$mark" >"$TMP/out"; then
+		head -n 20 "$TMP/out" | comment
+		echo "not ok $n the kernel log is clean"
+		failed=$((failed + 1))
+	else
+		echo "ok $n the kernel log is clean"
+	fi
+	echo "# Totals: pass:$((n - failed)) fail:$failed"
+	[ "$failed" = 0 ]
+	exit
+}

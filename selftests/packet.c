@@ -1,0 +1,403 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Frames as text, both ways: "udp src=... ttl=..." to bytes, bytes to a line. */
+#include <arpa/inet.h>
+#include <net/ethernet.h>
+#include <netinet/in.h>
+#include <netinet/ip.h>
+#include <netinet/ip_icmp.h>
+#include <netinet/tcp.h>
+#include <netinet/udp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "packet.h"
+
+struct stamp {
+	uint32_t magic, epoch, seq;
+};
+
+static uint32_t sum16(const void *data, size_t len, uint32_t sum)
+{
+	const uint8_t *p = data;
+
+	for (; len > 1; len -= 2, p += 2)
+		sum += p[0] << 8 | p[1];
+	if (len)
+		sum += p[0] << 8;
+	return sum;
+}
+
+static uint16_t fold(uint32_t sum)
+{
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	return ~sum;
+}
+
+static uint16_t l4_sum(const struct iphdr *ip, const void *l4, size_t len)
+{
+	uint32_t sum = ip->protocol + len;
+
+	sum = sum16(&ip->saddr, 8, sum);
+	return fold(sum16(l4, len, sum));
+}
+
+void pkt_spec_init(struct pkt_spec *s)
+{
+	memset(s, 0, sizeof(*s));
+	s->proto = IPPROTO_UDP;
+	s->n = 1;
+	s->ttl = 64;
+	s->len = 32;
+	s->id = 1;
+	s->sport = 1000;
+	s->dport = 2000;
+	s->tcpflags = TH_SYN;
+	s->icmptype = ICMP_ECHO;
+	memcpy(s->smac, "\x02\0\0\0\xff\x01", 6);
+}
+
+static bool parse_mac(const char *v, uint8_t *mac)
+{
+	return sscanf(v, "%hhx:%hhx:%hhx:%hhx:%hhx:%hhx", &mac[0], &mac[1],
+		      &mac[2], &mac[3], &mac[4], &mac[5]) == 6;
+}
+
+static bool parse_ip(const char *v, uint32_t *ip)
+{
+	struct in_addr a;
+
+	if (inet_pton(AF_INET, v, &a) != 1)
+		return false;
+	*ip = ntohl(a.s_addr);
+	return true;
+}
+
+static bool parse_opt(struct pkt_spec *s, const char *v)
+{
+	static const uint8_t ts[8] = { IPOPT_TIMESTAMP, 8, 5, 0 };
+	static const uint8_t rr[8] = { IPOPT_RR, 7, 4 };
+	static const uint8_t ra[4] = { 148, 4 };
+	static const uint8_t nop[4] = { 1, 1, 1, 0 };
+	static const uint8_t bad[4] = { IPOPT_RR, 40, 4, 0 };
+	const uint8_t *o;
+	uint32_t hop;
+
+	s->optlen = 4;
+	if (!strcmp(v, "ts") || !strcmp(v, "rr")) {
+		o = v[0] == 't' ? ts : rr;
+		s->optlen = 8;
+	} else if (!strcmp(v, "ra")) {
+		o = ra;
+	} else if (!strcmp(v, "nop")) {
+		o = nop;
+	} else if (!strcmp(v, "bad")) {
+		o = bad;
+	} else if ((!strncmp(v, "lsrr:", 5) || !strncmp(v, "ssrr:", 5)) &&
+		   parse_ip(v + 5, &hop)) {
+		hop = htonl(hop);
+		s->opt[0] = v[0] == 'l' ? IPOPT_LSRR : IPOPT_SSRR;
+		s->opt[1] = 7;
+		s->opt[2] = 4;
+		memcpy(s->opt + 3, &hop, 4);
+		s->optlen = 8;
+		return true;
+	} else {
+		return false;
+	}
+	memcpy(s->opt, o, s->optlen);
+	return true;
+}
+
+const char *pkt_spec_arg(struct pkt_spec *s, const char *arg)
+{
+	const char *v = strchr(arg, '=');
+	size_t k;
+
+	if (!v) {
+		if (!strcmp(arg, "udp"))
+			s->proto = IPPROTO_UDP;
+		else if (!strcmp(arg, "tcp"))
+			s->proto = IPPROTO_TCP;
+		else if (!strcmp(arg, "icmp"))
+			s->proto = IPPROTO_ICMP;
+		else if (!strcmp(arg, "df"))
+			s->df = true;
+		else if (!strcmp(arg, "mf"))
+			s->mf = true;
+		else if (!strcmp(arg, "badsum"))
+			s->badsum = true;
+		else
+			return "unknown word";
+		return NULL;
+	}
+	k = v++ - arg;
+#define IS(name) (k == strlen(name) && !strncmp(arg, name, k))
+	if (IS("src"))
+		return parse_ip(v, &s->src) ? NULL : "bad address";
+	if (IS("dst"))
+		return parse_ip(v, &s->dst) ? NULL : "bad address";
+	if (IS("dmac"))
+		return parse_mac(v, s->dmac) ? NULL : "bad MAC address";
+	if (IS("smac"))
+		return parse_mac(v, s->smac) ? NULL : "bad MAC address";
+	if (IS("opt"))
+		return parse_opt(s, v) ? NULL : "unknown IP option";
+	if (IS("n"))
+		s->n = atoi(v);
+	else if (IS("len"))
+		s->len = atoi(v);
+	else if (IS("ttl"))
+		s->ttl = atoi(v);
+	else if (IS("tos"))
+		s->tos = strtoul(v, NULL, 0);
+	else if (IS("sport"))
+		s->sport = atoi(v);
+	else if (IS("dport"))
+		s->dport = atoi(v);
+	else if (IS("proto"))
+		s->proto = atoi(v);
+	else if (IS("id"))
+		s->id = atoi(v);
+	else if (IS("frag"))
+		s->frag = atoi(v);
+	else if (IS("flags"))
+		s->tcpflags = strtoul(v, NULL, 0);
+	else if (IS("type"))
+		s->icmptype = atoi(v);
+	else if (IS("dstep"))
+		s->dstep = strtoul(v, NULL, 0);
+	else if (IS("sstep"))
+		s->sstep = strtoul(v, NULL, 0);
+	else
+		return "unknown key";
+#undef IS
+	if (s->len > PKT_MAX - 128)
+		return "len is too big";
+	return NULL;
+}
+
+size_t pkt_build(const struct pkt_spec *s, unsigned int i, uint32_t epoch,
+		 uint8_t *buf)
+{
+	struct ether_header *eth = (void *)buf;
+	struct iphdr *ip = (void *)(eth + 1);
+	uint8_t *l4 = (uint8_t *)(ip + 1) + s->optlen;
+	struct stamp st = { htonl(PKT_MAGIC), htonl(epoch), htonl(i) };
+	size_t head = 0, l4len, j;
+
+	memcpy(eth->ether_dhost, s->dmac, 6);
+	memcpy(eth->ether_shost, s->smac, 6);
+	eth->ether_type = htons(ETHERTYPE_IP);
+
+	/* A later fragment has no L4 header of its own. */
+	if (!s->frag) {
+		if (s->proto == IPPROTO_UDP)
+			head = sizeof(struct udphdr);
+		else if (s->proto == IPPROTO_TCP)
+			head = sizeof(struct tcphdr);
+		else if (s->proto == IPPROTO_ICMP)
+			head = sizeof(struct icmphdr);
+	}
+	l4len = head + s->len;
+	memset(l4, 0, head);
+	for (j = 0; j < s->len; j++)
+		l4[head + j] = j;
+	if (s->len >= sizeof(st))
+		memcpy(l4 + head, &st, sizeof(st));
+
+	memset(ip, 0, sizeof(*ip));
+	memcpy(ip + 1, s->opt, s->optlen);
+	ip->version = 4;
+	ip->ihl = 5 + s->optlen / 4;
+	ip->tos = s->tos;
+	ip->tot_len = htons(ip->ihl * 4 + l4len);
+	ip->id = htons(s->id + (s->frag || s->mf ? 0 : i));
+	ip->frag_off = htons((s->df ? IP_DF : 0) | (s->mf ? IP_MF : 0) |
+			     s->frag >> 3);
+	ip->ttl = s->ttl;
+	ip->protocol = s->proto;
+	ip->saddr = htonl(s->src + i * s->sstep);
+	ip->daddr = htonl(s->dst + i * s->dstep);
+	ip->check = htons(fold(sum16(ip, ip->ihl * 4, 0)));
+	if (s->badsum)
+		ip->check ^= 0xffff;
+
+	if (head && s->proto == IPPROTO_UDP) {
+		struct udphdr *udp = (void *)l4;
+
+		udp->source = htons(s->sport);
+		udp->dest = htons(s->dport);
+		udp->len = htons(l4len);
+		/* The checksum of a fragmented datagram is not ours to know. */
+		if (!s->mf)
+			udp->check = htons(l4_sum(ip, l4, l4len));
+	} else if (head && s->proto == IPPROTO_TCP) {
+		struct tcphdr *tcp = (void *)l4;
+
+		tcp->source = htons(s->sport);
+		tcp->dest = htons(s->dport);
+		tcp->seq = htonl(1000);
+		tcp->th_flags = s->tcpflags;
+		tcp->doff = 5;
+		tcp->window = htons(1024);
+		tcp->check = htons(l4_sum(ip, l4, l4len));
+	} else if (head && s->proto == IPPROTO_ICMP) {
+		struct icmphdr *icmp = (void *)l4;
+
+		icmp->type = s->icmptype;
+		icmp->un.echo.id = htons(s->sport);
+		icmp->un.echo.sequence = htons(i);
+		icmp->checksum = htons(fold(sum16(l4, l4len, 0)));
+	}
+	return sizeof(*eth) + ip->ihl * 4 + l4len;
+}
+
+/* Left for the device to finish, as veth never does: not an error. */
+static bool partial_sum(const struct iphdr *ip, uint16_t check, size_t len)
+{
+	uint16_t pseudo = fold(sum16(&ip->saddr, 8, ip->protocol + len));
+
+	return check == htons(pseudo ^ 0xffff);
+}
+
+static void add(char *out, size_t size, const char *fmt, ...)
+{
+	size_t used = strlen(out);
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(out + used, size - used, fmt, ap);
+	va_end(ap);
+}
+
+static const char *ip4(uint32_t a, char *buf)
+{
+	struct in_addr in = { .s_addr = a };
+
+	return inet_ntop(AF_INET, &in, buf, INET_ADDRSTRLEN);
+}
+
+static void describe_ip(const uint8_t *p, size_t len, bool quoted, char *out,
+			size_t size)
+{
+	const struct iphdr *ip = (const void *)p;
+	char a[INET_ADDRSTRLEN], b[INET_ADDRSTRLEN];
+	size_t hl = ip->ihl * 4, tot = ntohs(ip->tot_len), off;
+	const uint8_t *l4 = p + hl;
+	bool whole;
+
+	if (len < sizeof(*ip) || len < hl || hl < sizeof(*ip)) {
+		add(out, size, " ip truncated");
+		return;
+	}
+	add(out, size, "%s>%s ttl=%u tos=%#x", ip4(ip->saddr, a),
+	    ip4(ip->daddr, b), ip->ttl, ip->tos);
+	if (fold(sum16(ip, hl, 0)))
+		add(out, size, " BADIPSUM");
+	if (ip->frag_off & htons(IP_DF))
+		add(out, size, " df");
+	off = (ntohs(ip->frag_off) & IP_OFFMASK) << 3;
+	if (off || (ip->frag_off & htons(IP_MF)))
+		add(out, size, " frag=%zu%s", off,
+		    ip->frag_off & htons(IP_MF) ? "+" : "");
+	if (hl > sizeof(*ip))
+		/* Not the bytes: a timestamp option is filled in on the way. */
+		add(out, size, " opt=%u/%zu", p[20], hl - sizeof(*ip));
+	whole = !quoted && !off && !(ip->frag_off & htons(IP_MF)) && tot <= len;
+	add(out, size, " len=%zu", tot);
+	if (tot < len)
+		len = tot;
+	if (off || len < hl + 8) {
+		add(out, size, " proto=%u", ip->protocol);
+		return;
+	}
+	len -= hl;
+	if (ip->protocol == IPPROTO_UDP) {
+		const struct udphdr *udp = (const void *)l4;
+		uint32_t w[2];
+
+		add(out, size, " udp %u>%u", ntohs(udp->source),
+		    ntohs(udp->dest));
+		if (whole && udp->check && l4_sum(ip, l4, len) &&
+		    !partial_sum(ip, udp->check, len))
+			add(out, size, " BADSUM");
+		if (len >= 20 && !quoted) {
+			memcpy(w, l4 + 8, sizeof(w));
+			if (ntohl(w[0]) == PKT_MAGIC && w[1])
+				add(out, size, " e=%u", ntohl(w[1]));
+		}
+	} else if (ip->protocol == IPPROTO_TCP) {
+		const struct tcphdr *tcp = (const void *)l4;
+
+		add(out, size, " tcp %u>%u", ntohs(tcp->source),
+		    ntohs(tcp->dest));
+		if (len >= sizeof(*tcp) && !quoted)
+			add(out, size, " flags=%#x", tcp->th_flags);
+	} else if (ip->protocol == IPPROTO_ICMP) {
+		const struct icmphdr *icmp = (const void *)l4;
+
+		add(out, size, " icmp %u/%u", icmp->type, icmp->code);
+		if (whole && fold(sum16(l4, len, 0)))
+			add(out, size, " BADSUM");
+		if (icmp->type == ICMP_DEST_UNREACH &&
+		    icmp->code == ICMP_FRAG_NEEDED)
+			add(out, size, " mtu=%u", ntohs(icmp->un.frag.mtu));
+		if (icmp->type == ICMP_REDIRECT)
+			add(out, size, " gw=%s", ip4(icmp->un.gateway, a));
+		if (!quoted && (icmp->type == ICMP_DEST_UNREACH ||
+				icmp->type == ICMP_TIME_EXCEEDED ||
+				icmp->type == ICMP_REDIRECT ||
+				icmp->type == ICMP_PARAMETERPROB)) {
+			add(out, size, " [");
+			describe_ip(l4 + 8, len - 8, true, out, size);
+			add(out, size, "]");
+		}
+	} else {
+		add(out, size, " proto=%u", ip->protocol);
+	}
+}
+
+bool pkt_describe(const uint8_t *buf, size_t len, bool arp, char *out,
+		  size_t size)
+{
+	const struct ether_header *eth = (const void *)buf;
+	const uint8_t *m = eth->ether_dhost;
+	char a[INET_ADDRSTRLEN], b[INET_ADDRSTRLEN];
+
+	out[0] = '\0';
+	if (len < sizeof(*eth))
+		return false;
+	add(out, size, "%02x:%02x:%02x:%02x:%02x:%02x ", m[0], m[1], m[2], m[3],
+	    m[4], m[5]);
+	if (eth->ether_type == htons(ETHERTYPE_IP)) {
+		describe_ip(buf + sizeof(*eth), len - sizeof(*eth), false, out,
+			    size);
+		return true;
+	}
+	if (arp && eth->ether_type == htons(ETHERTYPE_ARP) && len >= 42) {
+		uint32_t spa, tpa;
+
+		memcpy(&spa, buf + 28, 4);
+		memcpy(&tpa, buf + 38, 4);
+		add(out, size, "arp %s %s>%s", buf[21] == 1 ? "who-has" : "is-at",
+		    ip4(spa, a), ip4(tpa, b));
+		return true;
+	}
+	return false;
+}
+
+bool pkt_stamp(const uint8_t *buf, size_t len, uint32_t *epoch)
+{
+	const struct iphdr *ip = (const void *)(buf + 14);
+	uint32_t w[2];
+
+	if (len < 14 + 20 + 8 + sizeof(struct stamp) || buf[12] != 8 || buf[13] ||
+	    ip->ihl != 5 || ip->protocol != IPPROTO_UDP)
+		return false;
+	memcpy(w, buf + 42, sizeof(w));
+	*epoch = ntohl(w[1]);
+	return ntohl(w[0]) == PKT_MAGIC;
+}

@@ -1,0 +1,1629 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Runs one scenario, read from standard input, one command a line, and prints
+ * what came of it in a form that is equal for equal behaviour: frames seen at
+ * the taps, datagrams at sockets, and counters that moved. Lines that start
+ * with '#' are for the reader and are not compared.
+ *
+ * One process does the work of some hundred, since under emulation each fork
+ * costs tens of milliseconds. The commands stand in the table at the end.
+ */
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if_packet.h>
+#include <net/ethernet.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sched.h>
+#include <spawn.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "packet.h"
+#include "rtnl.h"
+
+#define NETNS_DIR	"/run/netns"
+#define MAX_TAPS	16
+#define MAX_SOCKS	16
+#define MAX_FLOODS	4
+#define MAX_ARGS	64
+#define MAX_LINES	16384
+#define MAX_EPOCHS	16384
+#define MAX_COUNTERS	1024
+#define SETTLE_WAITS	4
+#define MAX_NAMESPACES	16
+
+#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
+
+static int line_no;
+static int home_ns;
+static const char *arm;		/* "on", "off" or "none" (not loaded) */
+
+static void die(const char *fmt, ...)
+{
+	va_list ap;
+
+	fflush(stdout);
+	fprintf(stderr, "probe: line %d: ", line_no);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+	printf("probe failed in line %d\n", line_no);
+	fflush(stdout);
+	_exit(1);
+}
+
+static uint64_t now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000ull + ts.tv_nsec / 1000000;
+}
+
+static void sleep_us(unsigned int us)
+{
+	struct timespec ts = { us / 1000000, us % 1000000 * 1000l };
+
+	nanosleep(&ts, NULL);
+}
+
+static void to_cpu(int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	if (sched_setaffinity(0, sizeof(set), &set))
+		die("cannot run on CPU %d: %s", cpu, strerror(errno));
+}
+
+/* Namespaces */
+
+static void enter(const char *ns)
+{
+	char path[128];
+	int fd;
+
+	if (!strcmp(ns, "-"))
+		return;
+	snprintf(path, sizeof(path), NETNS_DIR "/%s", ns);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || setns(fd, CLONE_NEWNET))
+		die("namespace %s: %s", ns, strerror(errno));
+	close(fd);
+}
+
+static void leave(void)
+{
+	if (setns(home_ns, CLONE_NEWNET))
+		die("cannot return from a namespace: %s", strerror(errno));
+}
+
+static void netns_drop(const char *name)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), NETNS_DIR "/%s", name);
+	umount2(path, MNT_DETACH);
+	if (unlink(path) && errno != ENOENT)
+		die("cannot remove namespace %s: %s", name, strerror(errno));
+}
+
+/*
+ * A device that comes up drops what it is given until the kernel has noticed
+ * its carrier, from a work queue. So before packets are sent after a change,
+ * every device that is up has to be ready.
+ */
+static char namespaces[MAX_NAMESPACES][32];
+static bool links_changed;
+
+static void wait_links(void)
+{
+	uint64_t end = now_ms() + 3000;
+	int i;
+
+	if (!links_changed)
+		return;
+	links_changed = false;
+	for (i = 0; i < MAX_NAMESPACES; i++) {
+		if (!namespaces[i][0])
+			continue;
+		enter(namespaces[i]);
+		while (!rtnl_links_ready() && now_ms() < end)
+			sleep_us(1000);
+		/* That was set a moment before: the lock says it is over. */
+		rtnl_ip("link set lo up", NETNS_DIR);
+		leave();
+	}
+}
+
+static void cmd_netns_del(int argc, char **argv)
+{
+	int i, k;
+
+	for (i = 1; i < argc; i++) {
+		netns_drop(argv[i]);
+		for (k = 0; k < MAX_NAMESPACES; k++)
+			if (!strcmp(namespaces[k], argv[i]))
+				namespaces[k][0] = '\0';
+	}
+}
+
+static void cmd_netns(int argc, char **argv)
+{
+	char path[128];
+	int i, k, fd;
+
+	/* As ip-netns does it: it would otherwise do so later, over our mounts. */
+	mkdir(NETNS_DIR, 0755);
+	if (mount("", NETNS_DIR, "none", MS_SHARED | MS_REC, NULL) &&
+	    (errno != EINVAL ||
+	     mount(NETNS_DIR, NETNS_DIR, "none", MS_BIND | MS_REC, NULL) ||
+	     mount("", NETNS_DIR, "none", MS_SHARED | MS_REC, NULL)))
+		die("cannot share %s: %s", NETNS_DIR, strerror(errno));
+	cmd_netns_del(argc, argv);
+	for (i = 1; i < argc; i++) {
+		snprintf(path, sizeof(path), NETNS_DIR "/%s", argv[i]);
+		fd = open(path, O_RDONLY | O_CREAT | O_EXCL, 0444);
+		if (fd < 0)
+			die("cannot create %s: %s", path, strerror(errno));
+		close(fd);
+		if (unshare(CLONE_NEWNET) ||
+		    mount("/proc/self/ns/net", path, "none", MS_BIND, NULL))
+			die("cannot create namespace %s: %s", argv[i],
+			    strerror(errno));
+		leave();
+		for (k = 0; k < MAX_NAMESPACES - 1 && namespaces[k][0]; k++)
+			;
+		snprintf(namespaces[k], sizeof(namespaces[k]), "%s", argv[i]);
+	}
+}
+
+static int write_sysctl(const char *key, const char *value)
+{
+	char path[256];
+	int fd, err = 0;
+
+	snprintf(path, sizeof(path), "/proc/sys/%s", key);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	if (write(fd, value, strlen(value)) < 0)
+		err = -errno;
+	close(fd);
+	return err;
+}
+
+static void cmd_sysctl(int argc, char **argv)
+{
+	int err;
+
+	if (argc != 4)
+		die("usage: sysctl NS KEY VALUE");
+	enter(argv[1]);
+	err = write_sysctl(argv[2], argv[3]);
+	leave();
+	if (err)
+		die("sysctl %s = %s in %s: %s", argv[2], argv[3], argv[1],
+		    strerror(-err));
+}
+
+/* For settings of altfib itself, which are not there while it is not loaded. */
+static void cmd_altfib_set(int argc, char **argv)
+{
+	if (strcmp(arm, "none"))
+		cmd_sysctl(argc, argv);
+}
+
+static void cmd_sh(int argc, char **argv)
+{
+	int rc;
+
+	fflush(stdout);
+	rc = system(argv[1]);
+	if (argc != 2 || rc)
+		die("exit status %d of: %s", WEXITSTATUS(rc), argv[1]);
+}
+
+/*
+ * What rtnl_ip() does not know is left to ip(8): such commands are collected,
+ * and run as one batch before anything else.
+ */
+
+static FILE *batch;
+static char *batch_text;
+static size_t batch_size;
+static char batch_ns[64];
+
+static void flush_batch(void)
+{
+	char *args[6] = { NULL };
+	posix_spawn_file_actions_t actions;
+	int rc, fd[2], n = 0;
+	pid_t pid;
+	FILE *p;
+
+	if (!batch)
+		return;
+	fclose(batch);
+	batch = NULL;
+	fflush(stdout);
+	args[n++] = "ip";
+	if (strcmp(batch_ns, "-")) {
+		args[n++] = "-n";
+		args[n++] = batch_ns;
+	}
+	args[n++] = "-batch";
+	args[n++] = "-";
+	if (pipe2(fd, O_CLOEXEC))
+		die("pipe: %s", strerror(errno));
+	posix_spawn_file_actions_init(&actions);
+	posix_spawn_file_actions_adddup2(&actions, fd[0], 0);
+	rc = posix_spawnp(&pid, "ip", &actions, NULL, args, environ);
+	posix_spawn_file_actions_destroy(&actions);
+	if (rc)
+		die("cannot run ip: %s", strerror(rc));
+	close(fd[0]);
+	p = fdopen(fd[1], "w");
+	fwrite(batch_text, 1, batch_size, p);
+	fclose(p);
+	if (waitpid(pid, &rc, 0) != pid || rc)
+		die("ip failed in namespace %s:\n%s", batch_ns, batch_text);
+	free(batch_text);
+	batch_text = NULL;
+}
+
+static void cmd_ip(int argc, char **argv)
+{
+	int err;
+
+	if (argc != 3)
+		die("usage: ip NS ARGS");
+	if (batch && strcmp(batch_ns, argv[1]))
+		flush_batch();
+	if (!strncmp(argv[2], "link set ", 9) && strstr(argv[2], " up"))
+		links_changed = true;
+	if (!batch) {
+		enter(argv[1]);
+		err = rtnl_ip(argv[2], NETNS_DIR);
+		leave();
+		if (err < 0)
+			die("ip %s in %s: %s", argv[2], argv[1],
+			    strerror(-err));
+		if (!err)
+			return;
+		snprintf(batch_ns, sizeof(batch_ns), "%s", argv[1]);
+		batch = open_memstream(&batch_text, &batch_size);
+	}
+	fprintf(batch, "%s\n", argv[2]);
+}
+
+/* Taps */
+
+struct tap {
+	char name[32];
+	int fd;
+	bool out, arp;
+	atomic_ullong frames;
+};
+
+struct seen {
+	char *text;
+	unsigned int count;
+};
+
+static struct tap taps[MAX_TAPS];
+static int n_taps;
+static struct seen seen[MAX_LINES];
+static int n_seen;
+
+static int packet_socket(const char *ns, const char *dev, int proto)
+{
+	struct sockaddr_ll ll = {
+		.sll_family = AF_PACKET,
+		.sll_protocol = htons(proto),
+	};
+	int fd;
+
+	enter(ns);
+	ll.sll_ifindex = if_nametoindex(dev);
+	if (!ll.sll_ifindex)
+		die("no device %s in %s", dev, ns);
+	fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0 || bind(fd, (void *)&ll, sizeof(ll)))
+		die("packet socket on %s: %s", dev, strerror(errno));
+	leave();
+	return fd;
+}
+
+static void cmd_tap(int argc, char **argv)
+{
+	struct tap *t = &taps[n_taps];
+	int size = 64 << 20, i;
+
+	if (argc < 4 || n_taps == MAX_TAPS)
+		die("usage: tap NAME NS DEV [out] [arp] (at most %d)", MAX_TAPS);
+	snprintf(t->name, sizeof(t->name), "%s", argv[1]);
+	for (i = 4; i < argc; i++) {
+		t->out |= !strcmp(argv[i], "out");
+		t->arp |= !strcmp(argv[i], "arp");
+	}
+	t->fd = packet_socket(argv[2], argv[3], ETH_P_ALL);
+	setsockopt(t->fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
+	n_taps++;
+}
+
+static void note(const char *tap, const char *text)
+{
+	char line[512];
+	int i;
+
+	snprintf(line, sizeof(line), "%s %s", tap, text);
+	/* Latest first: a burst mostly repeats what came before. */
+	for (i = n_seen - 1; i >= 0; i--) {
+		if (!strcmp(seen[i].text, line)) {
+			seen[i].count++;
+			return;
+		}
+	}
+	if (n_seen == MAX_LINES)
+		die("more than %d different frames", MAX_LINES);
+	seen[n_seen].text = strdup(line);
+	seen[n_seen++].count = 1;
+}
+
+static bool tap_read(struct tap *t, uint8_t *buf, size_t *len)
+{
+	struct sockaddr_ll ll;
+	socklen_t sl;
+	ssize_t n;
+
+	for (;;) {
+		sl = sizeof(ll);
+		n = recvfrom(t->fd, buf, PKT_MAX, MSG_TRUNC, (void *)&ll, &sl);
+		if (n < 0) {
+			/* A device that went down reports it here, once. */
+			if (errno == ENETDOWN)
+				continue;
+			return false;
+		}
+		if ((ll.sll_pkttype == PACKET_OUTGOING) != t->out)
+			continue;
+		*len = n > PKT_MAX ? PKT_MAX : n;
+		return true;
+	}
+}
+
+/*
+ * Collects until the taps were silent for a while. Several short waits, not one
+ * long one: if the machine stood still, its clock jumped past the whole wait,
+ * and what was queued has had no CPU yet.
+ */
+static void settle(int quiet_ms)
+{
+	static uint8_t buf[PKT_MAX];
+	struct pollfd p[MAX_TAPS];
+	int i, silent = 0;
+	char text[400];
+	size_t len;
+
+	for (i = 0; i < n_taps; i++) {
+		p[i].fd = taps[i].fd;
+		p[i].events = POLLIN;
+	}
+	while (silent < SETTLE_WAITS) {
+		if (poll(p, n_taps, quiet_ms / SETTLE_WAITS) <= 0) {
+			silent++;
+			continue;
+		}
+		silent = 0;
+		for (i = 0; i < n_taps; i++) {
+			while (tap_read(&taps[i], buf, &len)) {
+				if (pkt_describe(buf, len, taps[i].arp, text,
+						 sizeof(text)))
+					note(taps[i].name, text);
+			}
+		}
+	}
+}
+
+static int quiet_ms(int argc, char **argv)
+{
+	const char *env = getenv("PROBE_SETTLE_MS");
+
+	return argc > 1 ? atoi(argv[1]) : env ? atoi(env) : 48;
+}
+
+static void cmd_settle(int argc, char **argv)
+{
+	settle(quiet_ms(argc, argv));
+}
+
+static int by_text(const void *a, const void *b)
+{
+	return strcmp(((const struct seen *)a)->text,
+		      ((const struct seen *)b)->text);
+}
+
+static void cmd_report(int argc, char **argv)
+{
+	struct tpacket_stats st;
+	socklen_t sl = sizeof(st);
+	int i;
+
+	settle(quiet_ms(0, NULL));
+	printf("== %s\n", argc > 1 ? argv[1] : "report");
+	qsort(seen, n_seen, sizeof(*seen), by_text);
+	for (i = 0; i < n_seen; i++) {
+		printf("%s x%u\n", seen[i].text, seen[i].count);
+		free(seen[i].text);
+	}
+	n_seen = 0;
+	for (i = 0; i < n_taps; i++) {
+		if (!getsockopt(taps[i].fd, SOL_PACKET, PACKET_STATISTICS, &st,
+				&sl) && st.tp_drops)
+			die("tap %s lost %u frames: the result says nothing",
+			    taps[i].name, st.tp_drops);
+	}
+}
+
+static void cmd_discard(int argc, char **argv)
+{
+	settle(quiet_ms(argc, argv));
+	while (n_seen)
+		free(seen[--n_seen].text);
+}
+
+/* Sending */
+
+static void parse_spec(struct pkt_spec *s, int argc, char **argv)
+{
+	const char *err;
+	int i;
+
+	pkt_spec_init(s);
+	for (i = 0; i < argc; i++) {
+		err = pkt_spec_arg(s, argv[i]);
+		if (err)
+			die("%s: %s", err, argv[i]);
+	}
+}
+
+static atomic_uint epoch;
+
+static void cmd_send(int argc, char **argv)
+{
+	static uint8_t buf[PKT_MAX];
+	struct pkt_spec s;
+	unsigned int i;
+	size_t len;
+	int fd;
+
+	if (argc < 4)
+		die("usage: send NS DEV ARGS");
+	parse_spec(&s, argc - 3, argv + 3);
+	fd = packet_socket(argv[1], argv[2], 0);
+	for (i = 0; i < s.n; i++) {
+		len = pkt_build(&s, i, epoch, buf);
+		while (send(fd, buf, len, 0) < 0) {
+			if (errno != EAGAIN && errno != ENOBUFS)
+				die("send on %s: %s", argv[2], strerror(errno));
+			sleep_us(1000);
+		}
+		/* Keep within the backlog (1000) if its CPU is slow. */
+		if (i % 200 == 199)
+			settle(0);
+	}
+	close(fd);
+}
+
+/* Sockets */
+
+struct sock {
+	char name[32];
+	int fd;
+};
+
+static struct sock socks[MAX_SOCKS];
+static int n_socks;
+
+static struct sockaddr_in parse_addr(const char *v)
+{
+	struct sockaddr_in sin = { .sin_family = AF_INET };
+	char host[64];
+	const char *colon = strchr(v, ':');
+
+	if (!colon || colon - v >= (long)sizeof(host))
+		die("not ADDRESS:PORT: %s", v);
+	memcpy(host, v, colon - v);
+	host[colon - v] = '\0';
+	sin.sin_port = htons(atoi(colon + 1));
+	if (inet_pton(AF_INET, host, &sin.sin_addr) != 1)
+		die("bad address: %s", v);
+	return sin;
+}
+
+static int find_sock(const char *name)
+{
+	int i;
+
+	for (i = 0; i < n_socks; i++)
+		if (!strcmp(socks[i].name, name))
+			return i;
+	die("no socket %s", name);
+	return -1;
+}
+
+static void cmd_sock(int argc, char **argv)
+{
+	struct sock *s = &socks[n_socks];
+	struct sockaddr_in sin;
+	int i, one = 1, type = SOCK_DGRAM;
+	bool listening = false;
+
+	if (argc < 4 || n_socks == MAX_SOCKS)
+		die("usage: sock NAME NS [tcp] [transparent] [dev=D] [bind=A:P] [connect=A:P] [listen]");
+	for (i = 3; i < argc; i++)
+		if (!strcmp(argv[i], "tcp"))
+			type = SOCK_STREAM;
+	snprintf(s->name, sizeof(s->name), "%s", argv[1]);
+	enter(argv[2]);
+	s->fd = socket(AF_INET, type | SOCK_CLOEXEC, 0);
+	if (s->fd < 0)
+		die("socket: %s", strerror(errno));
+	setsockopt(s->fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	for (i = 3; i < argc; i++) {
+		int err = 0;
+
+		if (!strcmp(argv[i], "transparent")) {
+			err = setsockopt(s->fd, SOL_IP, IP_TRANSPARENT, &one,
+					 sizeof(one));
+		} else if (!strncmp(argv[i], "dev=", 4)) {
+			err = setsockopt(s->fd, SOL_SOCKET, SO_BINDTODEVICE,
+					 argv[i] + 4, strlen(argv[i] + 4));
+		} else if (!strncmp(argv[i], "bind=", 5)) {
+			sin = parse_addr(argv[i] + 5);
+			err = bind(s->fd, (void *)&sin, sizeof(sin));
+		} else if (!strncmp(argv[i], "connect=", 8)) {
+			sin = parse_addr(argv[i] + 8);
+			err = connect(s->fd, (void *)&sin, sizeof(sin));
+		} else if (!strcmp(argv[i], "listen")) {
+			listening = true;
+		} else if (strcmp(argv[i], "tcp")) {
+			die("unknown word: %s", argv[i]);
+		}
+		if (err)
+			die("%s: %s", argv[i], strerror(errno));
+	}
+	if (listening && listen(s->fd, 16))
+		die("listen: %s", strerror(errno));
+	fcntl(s->fd, F_SETFL, O_NONBLOCK);
+	leave();
+	n_socks++;
+}
+
+static void cmd_close(int argc, char **argv)
+{
+	int i = argc > 1 ? find_sock(argv[1]) : 0;
+
+	if (argc < 2)
+		die("usage: close NAME");
+	close(socks[i].fd);
+	socks[i] = socks[--n_socks];
+}
+
+/* say NAME [n=N] [len=L] [to=A:P] */
+static void cmd_say(int argc, char **argv)
+{
+	static char buf[PKT_MAX];
+	struct sockaddr_in sin, *to = NULL;
+	int n = 1, len = 32, i, fd;
+
+	if (argc < 2)
+		die("usage: say NAME [n=N] [len=L] [to=A:P]");
+	fd = socks[find_sock(argv[1])].fd;
+	for (i = 2; i < argc; i++) {
+		if (!strncmp(argv[i], "n=", 2)) {
+			n = atoi(argv[i] + 2);
+		} else if (!strncmp(argv[i], "len=", 4)) {
+			len = atoi(argv[i] + 4);
+		} else if (!strncmp(argv[i], "to=", 3)) {
+			sin = parse_addr(argv[i] + 3);
+			to = &sin;
+		} else {
+			die("unknown word: %s", argv[i]);
+		}
+	}
+	for (i = 0; i < n; i++) {
+		if (sendto(fd, buf, len, 0, (void *)to, to ? sizeof(*to) : 0) < 0)
+			printf("say %s: %s\n", argv[1], strerror(errno));
+	}
+}
+
+static void cmd_read(int argc, char **argv)
+{
+	char buf[PKT_MAX], from[64], line[128];
+	struct sockaddr_in sin;
+	struct pollfd p = { .events = POLLIN };
+	socklen_t sl;
+	ssize_t n;
+	int fd;
+
+	if (argc != 2)
+		die("usage: read NAME");
+	fd = socks[find_sock(argv[1])].fd;
+	p.fd = fd;
+	while (poll(&p, 1, quiet_ms(0, NULL)) > 0) {
+		sl = sizeof(sin);
+		n = recvfrom(fd, buf, sizeof(buf), 0, (void *)&sin, &sl);
+		if (n < 0) {
+			snprintf(line, sizeof(line), "error: %s",
+				 strerror(errno));
+		} else {
+			inet_ntop(AF_INET, &sin.sin_addr, from, sizeof(from));
+			snprintf(line, sizeof(line), "got %zd bytes from %s:%u",
+				 n, from, ntohs(sin.sin_port));
+		}
+		note(argv[1], line);
+	}
+}
+
+/* A real TCP transfer; times and segments differ between runs, bytes do not. */
+static void cmd_tcp(int argc, char **argv)
+{
+	static char buf[65536];
+	struct sockaddr_in sin;
+	uint64_t end = now_ms() + 20000;
+	long want, sent = 0, got = 0;
+	int l, c, s = -1, one = 1;
+	ssize_t n;
+
+	if (argc != 5)
+		die("usage: tcp CLIENT_NS SERVER_NS ADDR:PORT BYTES");
+	sin = parse_addr(argv[3]);
+	want = atol(argv[4]);
+	enter(argv[2]);
+	l = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	setsockopt(l, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	if (bind(l, (void *)&sin, sizeof(sin)) || listen(l, 1))
+		die("cannot listen on %s: %s", argv[3], strerror(errno));
+	leave();
+	enter(argv[1]);
+	c = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (connect(c, (void *)&sin, sizeof(sin)) && errno != EINPROGRESS)
+		die("cannot connect to %s: %s", argv[3], strerror(errno));
+	leave();
+	while (now_ms() < end && got < want) {
+		if (s < 0)
+			s = accept4(l, NULL, NULL, SOCK_NONBLOCK);
+		n = want - sent;
+		if (n > (long)sizeof(buf))
+			n = sizeof(buf);
+		n = send(c, buf, n, MSG_NOSIGNAL);
+		if (n > 0)
+			sent += n;
+		n = s < 0 ? -1 : recv(s, buf, sizeof(buf), 0);
+		if (n > 0)
+			got += n;
+		else
+			sleep_us(1000);
+	}
+	printf("tcp %s: %ld of %ld bytes\n", argv[3], got, want);
+	close(c);
+	close(l);
+	if (s >= 0)
+		close(s);
+}
+
+/* The kernel's counters, as nstat shows them */
+
+struct counter {
+	char name[64];
+	long long val;
+};
+
+static struct counter base[MAX_COUNTERS];
+static int n_base;
+
+static int read_counters(const char *path, struct counter *c, int n)
+{
+	static char names[16384], vals[16384];
+	FILE *f = fopen(path, "re");
+	char *nsave, *vsave, *name, *val, group[32];
+
+	if (!f)
+		die("cannot read %s: %s", path, strerror(errno));
+	while (fgets(names, sizeof(names), f) && fgets(vals, sizeof(vals), f)) {
+		name = strtok_r(names, "\n ", &nsave);
+		val = strtok_r(vals, "\n ", &vsave);
+		snprintf(group, sizeof(group), "%.*s", (int)strlen(name) - 1,
+			 name);
+		while ((name = strtok_r(NULL, "\n ", &nsave)) &&
+		       (val = strtok_r(NULL, "\n ", &vsave)) &&
+		       n < MAX_COUNTERS) {
+			snprintf(c[n].name, sizeof(c[n].name), "%s%s", group,
+				 name);
+			c[n++].val = atoll(val);
+		}
+	}
+	fclose(f);
+	return n;
+}
+
+static int snapshot(const char *ns, struct counter *c)
+{
+	int n;
+
+	enter(ns);
+	n = read_counters("/proc/net/snmp", c, 0);
+	n = read_counters("/proc/net/netstat", c, n);
+	leave();
+	return n;
+}
+
+/* counters NS begin; counters NS end [without=PREFIX]... */
+static void cmd_counters(int argc, char **argv)
+{
+	static struct counter c[MAX_COUNTERS];
+	int i, j, k, n;
+	bool hide;
+
+	if (argc < 3)
+		die("usage: counters NS begin|end [without=PREFIX]...");
+	if (!strcmp(argv[2], "begin")) {
+		n_base = snapshot(argv[1], base);
+		return;
+	}
+	settle(quiet_ms(0, NULL));
+	n = snapshot(argv[1], c);
+	for (i = 0; i < n; i++) {
+		/* IcmpMsg has columns only for the types seen so far. */
+		long long old = 0;
+
+		for (j = 0; j < n_base; j++) {
+			if (!strcmp(base[j].name, c[i].name)) {
+				old = base[j].val;
+				break;
+			}
+		}
+		hide = c[i].val == old;
+		for (k = 3; k < argc; k++)
+			if (!strncmp(argv[k], "without=", 8) &&
+			    !strncmp(c[i].name, argv[k] + 8,
+				     strlen(argv[k] + 8)))
+				hide = true;
+		if (!hide)
+			printf("counter %s %lld\n", c[i].name, c[i].val - old);
+	}
+}
+
+/* altfib's own statistics */
+
+static struct counter stat_base[MAX_COUNTERS];
+static int n_stat_base;
+
+static int altfib_stats(const char *ns, struct counter *c)
+{
+	char line[2048], *save, *tok;
+	FILE *f;
+	int n = 0, i;
+
+	enter(ns);
+	f = fopen("/proc/net/stat/altfib", "re");
+	if (f && fgets(line, sizeof(line), f)) {
+		for (tok = strtok_r(line, "\n ", &save); tok;
+		     tok = strtok_r(NULL, "\n ", &save)) {
+			snprintf(c[n].name, sizeof(c[n].name), "%s", tok);
+			c[n++].val = 0;
+		}
+		while (fgets(line, sizeof(line), f)) {
+			tok = strtok_r(line, "\n ", &save);
+			for (i = 0; tok && i < n; i++) {
+				c[i].val += strtoll(tok, NULL, 16);
+				tok = strtok_r(NULL, "\n ", &save);
+			}
+		}
+	}
+	if (f)
+		fclose(f);
+	f = fopen("/proc/net/altfib/punts", "re");
+	if (f && fgets(line, sizeof(line), f)) {
+		while (fgets(line, sizeof(line), f) && n < MAX_COUNTERS) {
+			char name[48];
+			long long val;
+
+			if (sscanf(line, "%47s %lld", name, &val) != 2)
+				continue;
+			snprintf(c[n].name, sizeof(c[n].name), "punt:%s", name);
+			c[n++].val = val;
+		}
+	}
+	if (f)
+		fclose(f);
+	leave();
+	return n;
+}
+
+static long long delta(const struct counter *c, int n, const char *name)
+{
+	long long old = 0;
+	int i;
+
+	for (i = 0; i < n_stat_base; i++)
+		if (!strcmp(stat_base[i].name, name))
+			old = stat_base[i].val;
+	for (i = 0; i < n; i++)
+		if (!strcmp(c[i].name, name))
+			return c[i].val - old;
+	return -1;
+}
+
+/*
+ * altfib NS begin
+ * altfib NS end [min=PERCENT] [punt=REASON[:N]]... [COLUMN=N]...
+ * Checked only where the module is on; attaching while off is always an error.
+ */
+static void cmd_altfib(int argc, char **argv)
+{
+	static struct counter c[MAX_COUNTERS];
+	long long fwd, local, demux, punts = 0, other, all, d;
+	double share;
+	int i, n;
+
+	if (argc < 3)
+		die("usage: altfib NS begin|end [min=PERCENT] [punt=REASON] [COLUMN=N]");
+	if (!strcmp(arm, "none"))
+		return;
+	if (!strcmp(argv[2], "begin")) {
+		n_stat_base = altfib_stats(argv[1], stat_base);
+		return;
+	}
+	n = altfib_stats(argv[1], c);
+	fwd = delta(c, n, "forward");
+	local = delta(c, n, "local");
+	demux = delta(c, n, "early_demux");
+	other = delta(c, n, "punt:not_unicast_frame");
+	if (fwd < 0 || local < 0 || demux < 0) {
+		printf("altfib %s: /proc/net/stat/altfib cannot be read\n",
+		       argv[1]);
+		return;
+	}
+	for (i = 0; i < n; i++)
+		if (!strncmp(c[i].name, "punt_", 5))
+			punts += delta(c, n, c[i].name);
+	all = fwd + local + demux + punts - (other > 0 ? other : 0);
+	share = all ? 100.0 * (fwd + local) / all : 0;
+	printf("# altfib %s %s: attached %lld of %lld eligible (%.1f %%): forward %lld, local %lld, left to a socket %lld",
+	       arm, argv[1], fwd + local, all, share, fwd, local, demux);
+	for (i = 0; i < n; i++) {
+		d = delta(c, n, c[i].name);
+		if (!strncmp(c[i].name, "punt:", 5) && d)
+			printf(", %s %lld", c[i].name + 5, d);
+	}
+	putchar('\n');
+	if (!strcmp(arm, "off")) {
+		if (fwd + local)
+			printf("altfib %s: attached %lld packets while off\n",
+			       argv[1], fwd + local);
+		return;
+	}
+	for (i = 3; i < argc; i++) {
+		char name[64], *eq = strchr(argv[i], '=');
+
+		if (!eq)
+			die("not KEY=VALUE: %s", argv[i]);
+		if (!strncmp(argv[i], "min=", 4)) {
+			if (share < atof(eq + 1))
+				printf("altfib %s: attached %.1f %%, fewer than the %s %% expected\n",
+				       argv[1], share, eq + 1);
+		} else if (!strncmp(argv[i], "punt=", 5)) {
+			char *colon = strchr(eq, ':');
+			long long want = colon ? atoll(colon + 1) : 1;
+
+			snprintf(name, sizeof(name), "punt:%.*s",
+				 (int)(colon ? colon - eq - 1 :
+				       (long)strlen(eq + 1)), eq + 1);
+			d = delta(c, n, name);
+			if (d < want)
+				printf("altfib %s: %lld packets punted for %s, expected at least %lld\n",
+				       argv[1], d, name + 5, want);
+		} else {
+			snprintf(name, sizeof(name), "%.*s",
+				 (int)(eq - argv[i]), argv[i]);
+			d = delta(c, n, name);
+			if (d != atoll(eq + 1))
+				printf("altfib %s: %s moved by %lld, expected %s\n",
+				       argv[1], name, d, eq + 1);
+		}
+	}
+}
+
+/* Puts @argv[1] into the mode of this arm, and waits until it is in force. */
+static void cmd_arm(int argc, char **argv)
+{
+	char line[256] = "";
+	uint64_t end;
+	int i, err;
+	FILE *f;
+
+	if (!strcmp(arm, "none"))
+		return;
+	for (i = 1; i < argc; i++) {
+		enter(argv[i]);
+		err = write_sysctl("net/altfib/mode", arm);
+		if (err)
+			die("net.altfib.mode = %s in %s: %s", arm, argv[i],
+			    strerror(-err));
+		end = now_ms() + 10000;
+		while (!strcmp(arm, "on")) {
+			f = fopen("/proc/net/altfib/status", "re");
+			if (!f)
+				die("no /proc/net/altfib/status");
+			line[0] = '\0';
+			while (fgets(line, sizeof(line), f) &&
+			       strncmp(line, "serving:", 8))
+				;
+			fclose(f);
+			if (!strncmp(line, "serving: yes", 12))
+				break;
+			if (now_ms() > end)
+				die("%s does not serve after 10 s: %s",
+				    argv[i], line);
+			sleep_us(2000);
+		}
+		leave();
+	}
+}
+
+/* Floods: the sending side of the tests that race packets with changes */
+
+struct flood {
+	char name[32];
+	struct pkt_spec spec;
+	pthread_t thread;
+	int fd, cpu;
+	unsigned int pps;
+	atomic_ullong sent, refused;
+	atomic_bool stop;
+};
+
+static struct flood floods[MAX_FLOODS];
+static int n_floods;
+
+static void *flood_thread(void *arg)
+{
+	static _Thread_local uint8_t buf[PKT_MAX];
+	struct flood *f = arg;
+	unsigned int i = 0;
+	size_t len;
+
+	if (f->cpu >= 0)
+		to_cpu(f->cpu);
+	while (!f->stop) {
+		len = pkt_build(&f->spec, i, epoch, buf);
+		/* The device may be down or gone: that is what is tested. */
+		if (send(f->fd, buf, len, MSG_DONTWAIT) < 0) {
+			f->refused++;
+			sleep_us(100);
+		}
+		f->sent++;
+		if (++i == f->spec.n)
+			i = 0;
+		if (f->pps)
+			sleep_us(1000000 / f->pps);
+	}
+	return NULL;
+}
+
+static void cmd_flood(int argc, char **argv)
+{
+	struct flood *f = &floods[n_floods];
+	int i, skip = 4;
+
+	if (argc < 4 || n_floods == MAX_FLOODS)
+		die("usage: flood NAME NS DEV [cpu=N] [pps=N] ARGS");
+	memset(f, 0, sizeof(*f));
+	snprintf(f->name, sizeof(f->name), "%s", argv[1]);
+	f->cpu = -1;
+	for (i = 4; i < argc; i++) {
+		if (!strncmp(argv[i], "cpu=", 4))
+			f->cpu = atoi(argv[i] + 4);
+		else if (!strncmp(argv[i], "pps=", 4))
+			f->pps = atoi(argv[i] + 4);
+		else
+			break;
+		skip++;
+	}
+	parse_spec(&f->spec, argc - skip, argv + skip);
+	f->fd = packet_socket(argv[2], argv[3], 0);
+	if (pthread_create(&f->thread, NULL, flood_thread, f))
+		die("cannot start a thread");
+	n_floods++;
+}
+
+static void cmd_flood_end(int argc, char **argv)
+{
+	int i;
+
+	(void)argc;
+	(void)argv;
+	for (i = 0; i < n_floods; i++) {
+		struct flood *f = &floods[i];
+
+		f->stop = true;
+		pthread_join(f->thread, NULL);
+		close(f->fd);
+		printf("# flood %s: %llu sent, %llu refused by the device\n",
+		       f->name, (unsigned long long)f->sent,
+		       (unsigned long long)f->refused);
+	}
+	n_floods = 0;
+}
+
+/* Waits until every flood has sent @n more. */
+static void progress(uint64_t n)
+{
+	uint64_t goal[MAX_FLOODS], end = now_ms() + 20000;
+	int i;
+
+	for (i = 0; i < n_floods; i++)
+		goal[i] = floods[i].sent + n;
+	for (i = 0; i < n_floods; i++) {
+		while (floods[i].sent < goal[i]) {
+			if (now_ms() > end)
+				die("flood %s stands still", floods[i].name);
+			sched_yield();
+		}
+	}
+}
+
+static void cmd_progress(int argc, char **argv)
+{
+	progress(argc > 1 ? atoi(argv[1]) : 1000);
+}
+
+/* Watch: the receiving side. Which gateway got which stamp. */
+
+static uint32_t (*watched)[256];
+static int16_t path_of[MAX_EPOCHS];
+static pthread_t watch_thread;
+static atomic_bool watching;
+
+static void *watch_main(void *arg)
+{
+	static uint8_t buf[PKT_MAX];
+	struct pollfd p[MAX_TAPS];
+	uint32_t e;
+	size_t len;
+	int i, n, cpu = (long)arg;
+
+	if (cpu >= 0)
+		to_cpu(cpu);
+	for (i = 0; i < n_taps; i++) {
+		p[i].fd = taps[i].fd;
+		p[i].events = POLLIN;
+	}
+	do {
+		n = poll(p, n_taps, 50);
+		for (i = 0; n > 0 && i < n_taps; i++) {
+			while (tap_read(&taps[i], buf, &len)) {
+				if (!pkt_stamp(buf, len, &e))
+					continue;
+				taps[i].frames++;
+				if (e < MAX_EPOCHS)
+					watched[e][buf[5]]++;
+			}
+		}
+	} while (watching || n > 0);
+	return NULL;
+}
+
+static void cmd_watch(int argc, char **argv)
+{
+	long cpu = argc > 1 ? atoi(argv[1]) : -1;
+
+	watched = calloc(MAX_EPOCHS, sizeof(*watched));
+	if (!watched)
+		die("out of memory");
+	watching = true;
+	if (pthread_create(&watch_thread, NULL, watch_main, (void *)cpu))
+		die("cannot start a thread");
+}
+
+/* flow TAP N: N stamped frames more must come through within 20 s. */
+static void cmd_flow(int argc, char **argv)
+{
+	uint64_t goal, end = now_ms() + 20000;
+	int i;
+
+	for (i = 0; argc == 3 && i < n_taps; i++) {
+		if (strcmp(taps[i].name, argv[1]))
+			continue;
+		goal = taps[i].frames + atoi(argv[2]);
+		while (taps[i].frames < goal) {
+			if (now_ms() > end) {
+				printf("tap %s: no more traffic\n", argv[1]);
+				return;
+			}
+			sleep_us(500);
+		}
+		return;
+	}
+	die("usage: flow TAP N (of a tap that exists)");
+}
+
+/*
+ * A frame with stamp e was sent after change e had returned, so it may leave by
+ * path(e), or by a later one if it waited, but never by an earlier one. Paths
+ * repeat after @ways changes: up to @ways - 3 ahead counts as later.
+ */
+static unsigned long stale_frames(unsigned int ways)
+{
+	unsigned long stale = 0;
+	unsigned int e, m, d;
+
+	for (e = 1; e <= epoch; e++) {
+		for (m = 0; m < 256; m++) {
+			if (!watched[e][m])
+				continue;
+			for (d = 0; d + 3 <= ways && e + d <= epoch; d++)
+				if (path_of[e + d] == (int)m)
+					break;
+			if (d + 3 <= ways && e + d <= epoch)
+				continue;
+			stale += watched[e][m];
+			printf("# stamp %u: %u frames to gateway %#x, but the route went to %#x, before that to %#x\n",
+			       e, watched[e][m], m, path_of[e],
+			       path_of[e - 1]);
+		}
+	}
+	return stale;
+}
+
+static unsigned int cycle_ways;
+
+static void cmd_watch_end(int argc, char **argv)
+{
+	unsigned long stale;
+	int i;
+
+	(void)argc;
+	(void)argv;
+	watching = false;
+	pthread_join(watch_thread, NULL);
+	for (i = 0; i < n_taps; i++)
+		printf("# tap %s: %llu stamped frames\n", taps[i].name,
+		       (unsigned long long)taps[i].frames);
+	if (cycle_ways) {
+		stale = stale_frames(cycle_ways);
+		printf("frames sent by a dead route: %lu\n", stale);
+	}
+	free(watched);
+}
+
+/*
+ * cycle NS PREFIX/LEN dev=D via=A ways=K mac=B count=N mode=replace|delete
+ *       [cover=M] [per=P]
+ * Changes the route N times under the running floods. Gateway i is A+i, with a
+ * MAC address that ends in B+i. mode=replace goes from each to the next;
+ * mode=delete removes in between, when the covering route (MAC ends in M)
+ * takes over. P frames are sent between two changes.
+ */
+static void cmd_cycle(int argc, char **argv)
+{
+	struct rtnl_route r = { .family = AF_INET };
+	uint32_t dst, gw, base_gw = 0;
+	unsigned int ways = 32, count = 1000, per = 8, mac = 0, cover = 0, k, e;
+	bool with_delete = false;
+	char *slash;
+	int i, fd, err;
+
+	slash = argc > 3 ? strchr(argv[2], '/') : NULL;
+	if (!slash)
+		die("usage: cycle NS PREFIX/LEN KEY=VALUE...");
+	*slash = '\0';
+	r.plen = atoi(slash + 1);
+	if (inet_pton(AF_INET, argv[2], &dst) != 1)
+		die("bad prefix");
+	r.dst = &dst;
+	r.gw = &gw;
+	enter(argv[1]);
+	for (i = 3; i < argc; i++) {
+		char *v = strchr(argv[i], '=');
+
+		if (!v)
+			die("not KEY=VALUE: %s", argv[i]);
+		v++;
+		if (!strncmp(argv[i], "dev=", 4))
+			r.oif = if_nametoindex(v);
+		else if (!strncmp(argv[i], "via=", 4))
+			inet_pton(AF_INET, v, &base_gw);
+		else if (!strncmp(argv[i], "ways=", 5))
+			ways = atoi(v);
+		else if (!strncmp(argv[i], "mac=", 4))
+			mac = strtoul(v, NULL, 0);
+		else if (!strncmp(argv[i], "cover=", 6))
+			cover = strtoul(v, NULL, 0);
+		else if (!strncmp(argv[i], "count=", 6))
+			count = atoi(v);
+		else if (!strncmp(argv[i], "per=", 4))
+			per = atoi(v);
+		else if (!strcmp(argv[i], "mode=delete"))
+			with_delete = true;
+		else if (strcmp(argv[i], "mode=replace"))
+			die("unknown word: %s", argv[i]);
+	}
+	fd = rtnl_open();
+	leave();
+	if (fd < 0 || !r.oif || !base_gw || ways < 4)
+		die("cycle: device, gateways or socket missing");
+	if (count > MAX_EPOCHS - 8)
+		die("cycle: at most %d changes", MAX_EPOCHS - 8);
+	if (!watching || epoch)
+		die("cycle: needs watch, and only once");
+
+	for (e = 1; e <= count; e++) {
+		k = with_delete ? e / 2 % ways : e % ways;
+		if (with_delete && e % 2) {
+			/* The first has nothing to delete. */
+			err = e > 1 ? rtnl_del(fd, &r) : 0;
+			path_of[e] = cover;
+		} else {
+			gw = htonl(ntohl(base_gw) + k);
+			err = rtnl_add(fd, &r, !with_delete);
+			path_of[e] = mac + k;
+		}
+		if (err)
+			die("change %u: %s", e, strerror(-err));
+		epoch = e;
+		progress(per);
+	}
+	close(fd);
+	/* A deletion needs twice the changes to come back to a path. */
+	cycle_ways = with_delete ? 2 * ways : ways;
+	path_of[0] = cover;
+	printf("cycle: %u changes\n", count);
+}
+
+/*
+ * fill NS PREFIX/LEN dev=D via=A count=N [ways=K] [del]
+ * Adds or deletes N prefixes of one length side by side, gateways A to A+K-1.
+ */
+static void cmd_fill(int argc, char **argv)
+{
+	struct rtnl_route r = { .family = AF_INET };
+	uint32_t dst, gw, first, base_gw = 0;
+	unsigned int count = 1, ways = 1, i;
+	bool del = false;
+	char *slash;
+	int fd, err, k;
+
+	slash = argc > 3 ? strchr(argv[2], '/') : NULL;
+	if (!slash)
+		die("usage: fill NS PREFIX/LEN dev=D via=A count=N [ways=K] [del]");
+	*slash = '\0';
+	r.plen = atoi(slash + 1);
+	if (inet_pton(AF_INET, argv[2], &first) != 1 || !r.plen)
+		die("bad prefix");
+	r.dst = &dst;
+	r.gw = &gw;
+	enter(argv[1]);
+	for (k = 3; k < argc; k++) {
+		if (!strncmp(argv[k], "dev=", 4))
+			r.oif = if_nametoindex(argv[k] + 4);
+		else if (!strncmp(argv[k], "via=", 4))
+			inet_pton(AF_INET, argv[k] + 4, &base_gw);
+		else if (!strncmp(argv[k], "count=", 6))
+			count = atoi(argv[k] + 6);
+		else if (!strncmp(argv[k], "ways=", 5))
+			ways = atoi(argv[k] + 5);
+		else if (!strcmp(argv[k], "del"))
+			del = true;
+		else
+			die("unknown word: %s", argv[k]);
+	}
+	fd = rtnl_open();
+	leave();
+	if (fd < 0 || !r.oif || !base_gw || !ways)
+		die("fill: device, gateway or socket missing");
+	for (i = 0; i < count; i++) {
+		dst = htonl(ntohl(first) + (i << (32 - r.plen)));
+		gw = htonl(ntohl(base_gw) + i % ways);
+		err = del ? rtnl_del(fd, &r) : rtnl_add(fd, &r, false);
+		if (err)
+			die("route %u: %s", i, strerror(-err));
+	}
+	close(fd);
+}
+
+static void cmd_epoch(int argc, char **argv)
+{
+	epoch = argc > 1 ? atoi(argv[1]) : 1;
+}
+
+static void cmd_cpu(int argc, char **argv)
+{
+	to_cpu(argc > 1 ? atoi(argv[1]) : 0);
+}
+
+static void cmd_sleep(int argc, char **argv)
+{
+	sleep_us(1000 * (argc > 1 ? atoi(argv[1]) : 100));
+}
+
+static void cmd_echo(int argc, char **argv)
+{
+	printf("%s\n", argc > 1 ? argv[1] : "");
+}
+
+static const struct {
+	const char *name;
+	void (*run)(int argc, char **argv);
+	int rest_from;		/* this argument is the rest of the line */
+} commands[] = {
+	{ "altfib",	cmd_altfib,	0 },
+	{ "altfib-set",	cmd_altfib_set,	3 },
+	{ "arm",	cmd_arm,	0 },
+	{ "close",	cmd_close,	0 },
+	{ "counters",	cmd_counters,	0 },
+	{ "cpu",	cmd_cpu,	0 },
+	{ "cycle",	cmd_cycle,	0 },
+	{ "discard",	cmd_discard,	0 },
+	{ "echo",	cmd_echo,	1 },
+	{ "epoch",	cmd_epoch,	0 },
+	{ "fill",	cmd_fill,	0 },
+	{ "flood",	cmd_flood,	0 },
+	{ "flood-end",	cmd_flood_end,	0 },
+	{ "flow",	cmd_flow,	0 },
+	{ "ip",		cmd_ip,		2 },
+	{ "netns",	cmd_netns,	0 },
+	{ "netns-del",	cmd_netns_del,	0 },
+	{ "progress",	cmd_progress,	0 },
+	{ "read",	cmd_read,	0 },
+	{ "report",	cmd_report,	1 },
+	{ "say",	cmd_say,	0 },
+	{ "send",	cmd_send,	0 },
+	{ "settle",	cmd_settle,	0 },
+	{ "sh",		cmd_sh,		1 },
+	{ "sleep",	cmd_sleep,	0 },
+	{ "sock",	cmd_sock,	0 },
+	{ "sysctl",	cmd_sysctl,	3 },
+	{ "tap",	cmd_tap,	0 },
+	{ "tcp",	cmd_tcp,	0 },
+	{ "watch",	cmd_watch,	0 },
+	{ "watch-end",	cmd_watch_end,	0 },
+};
+
+static const char *const senders[] = { "send", "say", "tcp", "flood" };
+
+static void run_line(char *line)
+{
+	char *argv[MAX_ARGS + 1] = { NULL };
+	unsigned int i, k;
+	int argc = 0;
+
+	while (isspace((unsigned char)*line))
+		line++;
+	if (!*line || *line == '#')
+		return;
+	argv[argc++] = line;
+	while (*line && !isspace((unsigned char)*line))
+		line++;
+	if (*line)
+		*line++ = '\0';
+	for (i = 0; i < ARRAY_SIZE(commands); i++)
+		if (!strcmp(commands[i].name, argv[0]))
+			break;
+	if (i == ARRAY_SIZE(commands))
+		die("unknown command %s", argv[0]);
+	for (;;) {
+		while (isspace((unsigned char)*line))
+			line++;
+		if (!*line || argc == MAX_ARGS)
+			break;
+		argv[argc++] = line;
+		if (argc - 1 == commands[i].rest_from) {
+			line[strcspn(line, "\n")] = '\0';
+			break;
+		}
+		while (*line && !isspace((unsigned char)*line))
+			line++;
+		if (*line)
+			*line++ = '\0';
+	}
+	if (commands[i].run != cmd_ip)
+		flush_batch();
+	for (k = 0; k < ARRAY_SIZE(senders); k++)
+		if (!strcmp(senders[k], argv[0]))
+			wait_links();
+	commands[i].run(argc, argv);
+	fflush(stdout);
+}
+
+static void run_script(FILE *in)
+{
+	char *line = NULL;
+	size_t size = 0;
+
+	while (getline(&line, &size, in) >= 0) {
+		line_no++;
+		run_line(line);
+	}
+	flush_batch();
+	free(line);
+}
+
+/* What one run of the scenario printed. */
+struct run {
+	char **line;
+	bool *matched;
+	size_t n;
+	int status;
+};
+
+static void run_captured(struct run *r, const char *script, size_t size,
+			 const char *mode)
+{
+	int fd = memfd_create("run", 0), status;
+	char *line = NULL;
+	size_t len = 0, room = 0;
+	pid_t pid;
+	FILE *f;
+
+	fflush(stdout);
+	pid = fork();
+	if (fd < 0 || pid < 0)
+		die("cannot start a run: %s", strerror(errno));
+	if (!pid) {
+		dup2(fd, STDOUT_FILENO);
+		dup2(fd, STDERR_FILENO);
+		arm = mode;
+		if (size) {
+			f = fmemopen((void *)script, size, "r");
+			run_script(f);
+		}
+		fflush(stdout);
+		_exit(0);
+	}
+	if (waitpid(pid, &status, 0) != pid)
+		die("wait: %s", strerror(errno));
+	memset(r, 0, sizeof(*r));
+	r->status = status;
+	lseek(fd, 0, SEEK_SET);
+	f = fdopen(fd, "r");
+	while (getline(&line, &len, f) >= 0) {
+		if (r->n == room) {
+			room = room ? 2 * room : 256;
+			r->line = realloc(r->line, room * sizeof(*r->line));
+		}
+		line[strcspn(line, "\n")] = '\0';
+		r->line[r->n++] = strdup(line);
+	}
+	r->matched = calloc(r->n + 1, sizeof(*r->matched));
+	free(line);
+	fclose(f);
+}
+
+static void show(const struct run *r, bool comments, bool rest)
+{
+	size_t i;
+
+	for (i = 0; i < r->n; i++)
+		if (r->line[i][0] == '#' ? comments : rest)
+			printf("%s%s\n", r->line[i][0] == '#' ? "" : "# ",
+			       r->line[i]);
+}
+
+/* Lines of @a that have no equal in @b. */
+static int unmatched(struct run *a, struct run *b, char sign)
+{
+	size_t i, j;
+	int n = 0;
+
+	for (i = 0; i < b->n; i++)
+		b->matched[i] = false;
+	for (i = 0; i < a->n; i++) {
+		if (a->line[i][0] == '#')
+			continue;
+		for (j = 0; j < b->n; j++)
+			if (!b->matched[j] && !strcmp(a->line[i], b->line[j]))
+				break;
+		if (j < b->n)
+			b->matched[j] = true;
+		else if (n++ < 20)
+			printf("# %c%s\n", sign, a->line[i]);
+	}
+	return n;
+}
+
+static int compare(const char *script, size_t size, const char *first,
+		   const char *second)
+{
+	struct run a, b;
+	size_t i, j;
+	int differ;
+
+	run_captured(&a, script, size, first);
+	run_captured(&b, script, size, second);
+	show(&b, true, false);
+	if (getenv("ALTFIB_SHOW"))
+		show(&a, false, true);
+	if (a.status || b.status) {
+		printf("# the scenario itself failed:\n");
+		show(a.status ? &a : &b, false, true);
+		return 1;
+	}
+	for (i = 0, j = 0; ; i++, j++) {
+		while (i < a.n && a.line[i][0] == '#')
+			i++;
+		while (j < b.n && b.line[j][0] == '#')
+			j++;
+		if (i == a.n || j == b.n || strcmp(a.line[i], b.line[j]))
+			break;
+	}
+	if (i == a.n && j == b.n)
+		return 0;
+	printf("# '-' altfib %s, '+' altfib %s:\n", first, second);
+	differ = unmatched(&a, &b, '-');
+	differ += unmatched(&b, &a, '+');
+	if (!differ)
+		printf("# the same lines in another order\n");
+	return 1;
+}
+
+/*
+ * probe ARM			run the scenario once
+ * probe --check ARM		the same, and fail if it prints more than comments
+ * probe --compare ARM ARM	run it in both, and fail if they differ
+ */
+int main(int argc, char **argv)
+{
+	char *script = NULL;
+	size_t size = 0;
+	struct run r;
+	FILE *all;
+	size_t i;
+	int c;
+
+	home_ns = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	if (home_ns < 0)
+		die("cannot open the own network namespace");
+	if (argc == 2) {
+		arm = argv[1];
+		run_script(stdin);
+		return 0;
+	}
+	all = open_memstream(&script, &size);
+	while ((c = getchar()) != EOF)
+		putc(c, all);
+	fclose(all);
+	if (argc == 4 && !strcmp(argv[1], "--compare"))
+		return compare(script, size, argv[2], argv[3]);
+	if (argc != 3 || strcmp(argv[1], "--check")) {
+		fprintf(stderr, "usage: probe [--check|--compare ARM] on|off|none\n");
+		return 2;
+	}
+	run_captured(&r, script, size, argv[2]);
+	show(&r, true, true);
+	for (i = 0; i < r.n; i++)
+		if (r.line[i][0] != '#')
+			return 1;
+	return r.status ? 1 : 0;
+}

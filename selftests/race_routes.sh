@@ -1,0 +1,155 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# Route changes with packets in flight: sender on one CPU, changes on another.
+# Each packet carries the number of the last change that had returned when it
+# was built; none may leave by a route that was gone by then.
+
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+# shellcheck disable=SC2034	# read by tests_run
+MIN_CPUS=2
+CHANGES=${ALTFIB_CHANGES:-1500}
+
+ALL_TESTS=(
+	"only_replace: a route is replaced again and again"
+	"only_delete: a more specific route is added and deleted"
+	"only_default: the default route is replaced"
+	"only_replace_big: the same inside a table of 20,000 routes"
+	"only_fill: 20,000 routes come and go beside the traffic"
+	"only_nexthop: a nexthop object is replaced"
+	"only_addresses: addresses of the router come and go"
+	"only_readers: statistics and listings are read meanwhile"
+)
+
+# Sender on CPU 1, changes and the watching of frames on CPU 0.
+start() {
+	topo_bare
+	lines <<-EOT
+	arm $NAMESPACES
+	tap s1 af1 s0
+	tap s2 af2 s0
+	EOT
+	gateways r1 100 32 2
+	lines <<-EOT
+	$1
+	cpu 0
+	altfib afr begin
+	watch 0
+	flood sender afc c0 cpu=1 dmac=$RMAC src=10.0.1.2 dst=$2
+	progress 100
+	EOT
+}
+
+stop() {
+	lines <<-EOT
+	flood-end
+	sleep 200
+	watch-end
+	altfib afr end $*
+	EOT
+}
+
+# The lines of cycle and watch-end, and no other.
+no_dead_route() {
+	"$PROBE" "$ON" >"$TMP/cycle" 2>&1
+	cat "$TMP/cycle"
+	grep -qx "frames sent by a dead route: 0" "$TMP/cycle" &&
+		! grep -v '^#' "$TMP/cycle" |
+			grep -qvE '^(cycle: [0-9]+ changes|frames sent by a dead route: 0)$'
+}
+
+only_replace() {
+	{
+		start "ip afr route add 10.5.0.0/16 via 10.0.2.100" 10.5.0.1
+		echo "cycle afr 10.5.0.0/16 dev=r1 via=10.0.2.100 ways=32 mac=100 cover=100 count=$CHANGES mode=replace per=16"
+		stop min=30
+	} | no_dead_route
+}
+
+only_delete() {
+	{
+		start "ip afr route add 10.5.0.0/16 via 10.0.3.2" 10.5.0.1
+		echo "cycle afr 10.5.0.0/24 dev=r1 via=10.0.2.100 ways=32 mac=100 cover=2 count=$CHANGES mode=delete per=16"
+		stop min=30
+	} | no_dead_route
+}
+
+only_default() {
+	{
+		start "ip afr route add 0.0.0.0/0 via 10.0.2.100" 10.5.0.1
+		echo "cycle afr 0.0.0.0/0 dev=r1 via=10.0.2.100 ways=32 mac=100 cover=100 count=$CHANGES mode=replace per=16"
+		stop min=30
+	} | no_dead_route
+}
+
+only_replace_big() {
+	{
+		start "fill afr 11.0.0.0/24 dev=r1 via=10.0.2.2 count=20000" 11.5.0.1
+		echo "cycle afr 11.5.0.0/25 dev=r1 via=10.0.2.100 ways=32 mac=100 cover=2 count=$CHANGES mode=delete per=16"
+		stop min=30
+	} | no_dead_route
+}
+
+# Destinations all over the prefixes that come and go; the default stays.
+only_fill() {
+	local i
+
+	{
+		start "ip afr route add default via 10.0.3.2" "11.0.0.1 dstep=256 n=20000"
+		for i in 1 2 3; do
+			echo "fill afr 11.0.0.0/24 dev=r1 via=10.0.2.100 ways=32 count=20000"
+			echo "flow s1 100"
+			echo "fill afr 11.0.0.0/24 dev=r1 via=10.0.2.100 ways=32 count=20000 del"
+			echo "flow s2 100"
+		done
+		stop min=10
+	} | run_scenario "$ON"
+}
+
+only_nexthop() {
+	local i
+
+	{
+		start "ip afr nexthop add id 1 via 10.0.2.100 dev r1" 10.5.0.1
+		echo "ip afr route add 10.5.0.0/16 nhid 1"
+		for ((i = 1; i < 300; i++)); do
+			echo "ip afr nexthop replace id 1 via 10.0.2.$((100 + i % 32)) dev r1"
+		done
+		echo "flow s1 100"
+		echo "ip afr nexthop replace id 1 via 10.0.3.2 dev r2"
+		echo "flow s2 100"
+		stop min=30
+	} | run_scenario "$ON"
+}
+
+only_addresses() {
+	local i
+
+	{
+		start "ip afr route add default via 10.0.3.2" 10.9.9.9
+		for ((i = 0; i < 100; i++)); do
+			echo "ip afr addr add 10.9.9.9/32 dev r2"
+			echo "ip afr addr del 10.9.9.9/32 dev r2"
+		done
+		echo "flow s2 100"
+		stop min=10
+	} | run_scenario "$ON"
+}
+
+only_readers() {
+	{
+		start "ip afr route add 10.5.0.0/16 via 10.0.2.100" 10.5.0.1
+		lines <<-EOT
+		fill afr 11.0.0.0/24 dev=r1 via=10.0.2.2 count=5000
+		sh (for i in 1 2 3 4 5 6; do nsenter --net=/run/netns/afr cat /proc/net/altfib/* /proc/net/stat/altfib /proc/sys/net/altfib/* >/dev/null; done) &
+		fill afr 11.0.0.0/24 dev=r1 via=10.0.2.2 count=5000 del
+		fill afr 11.0.0.0/24 dev=r1 via=10.0.2.2 count=5000
+		fill afr 11.0.0.0/24 dev=r1 via=10.0.2.2 count=5000 del
+		flow s1 100
+		EOT
+		stop min=10
+	} | run_scenario "$ON"
+}
+
+tests_run "$@"

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef ALTFIB_SELFTEST_RTNL_H
+#define ALTFIB_SELFTEST_RTNL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct rtnl_route {
+	int family;
+	const void *dst;	/* 4 or 16 bytes, network order */
+	const void *gw;		/* NULL: none */
+	uint8_t plen;
+	int oif;
+	uint32_t metric;
+};
+
+/* A socket in the network namespace of the calling thread; < 0 on error. */
+int rtnl_open(void);
+
+/*
+ * Add, replace or delete one route and wait for the kernel's answer: when this
+ * returns, the change is in force. Returns 0 or a negative errno.
+ */
+int rtnl_add(int fd, const struct rtnl_route *r, bool replace);
+int rtnl_del(int fd, const struct rtnl_route *r);
+
+/*
+ * Whether each veth and VLAN device that is up has also been noticed to be: from
+ * then on it sends, before that it drops.
+ */
+bool rtnl_links_ready(void);
+
+/*
+ * The few forms of ip(8) that nearly every test uses, without a process:
+ *	link add D index I netns N address M type veth
+ *	     peer name P index I netns N address M
+ *	link set D up|down|mtu N	link del D
+ *	addr add|del A/L [brd +] dev D
+ *	neigh add|replace A lladdr M nud permanent dev D
+ *	route add|replace|del P [via A] [dev D] [metric N]
+ * Returns 0, a negative errno, or 1 for what is not among them.
+ */
+int rtnl_ip(const char *args, const char *netns_dir);
+
+#endif
