@@ -20,7 +20,7 @@ set -euo pipefail
 declare -A budget=([lint]=2 [host]=6 [uml]=4 [x86]=20)
 # Fewer tests than this mean that something was not run; whoever adds tests
 # raises it.
-declare -A minimum=([lint]=6 [host]=43 [uml]=157 [x86]=182)
+declare -A minimum=([lint]=6 [host]=43 [uml]=158 [x86]=183)
 
 stages=("$@")
 ((${#stages[@]})) || stages=(lint host uml x86)

@@ -27,6 +27,7 @@ ALL_TESTS=(
 	"only_drop_down: a device going down drops exactly its cached routes"
 	"only_drop_mtu: a new MTU drops exactly the device's cached routes"
 	"only_drop_fib: deleting the routes empties their slots"
+	"only_outdated: any new route makes each cached route prove itself again"
 )
 
 down_up() {
@@ -354,6 +355,18 @@ only_drop_fib() {
 	fill_then "$(for ((i = 100; i < 100 + K; i++)); do
 		echo "ip afr route del 10.50.$i.0/24"
 	done)" dst_drop_fib="$K" dst_drop_dev=0
+}
+
+# The kernel's own cached routes are outdated as well (its route generation moves
+# on), so each next hop's next packet is the kernel's, and the one behind it ours.
+only_outdated() {
+	local i
+
+	fill_then "ip afr route add 10.60.0.0/16 via 10.0.2.100
+	$(for ((i = 100; i < 100 + K; i++)); do
+		echo "$TX dst=10.50.$i.1 n=4"
+	done)
+	settle" dst_fill="$K" dst_drop_dev=0 dst_drop_fib=0
 }
 
 tests_run "$@"
