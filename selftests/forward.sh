@@ -335,6 +335,8 @@ route_mtu() {
 	finish min=90
 }
 
+# The other address comes first: it makes the kernel keep a route for the next
+# hop again, which must not be taken for the address that has an exception.
 pmtu_exception() {
 	topo
 	lines <<-EOT
@@ -351,6 +353,7 @@ pmtu_exception() {
 	say own len=900
 	read own
 	settle
+	$TX dst=10.1.0.10 len=900 n=20
 	$TX dst=10.1.0.9 len=1100 df n=20
 	$TX dst=10.1.0.9 len=1100 n=20
 	$TX dst=10.1.0.9 len=900 n=20

@@ -1558,12 +1558,13 @@ static int compare(const char *script, size_t size, const char *first,
 {
 	struct run a, b;
 	size_t i, j;
+	const char *all = getenv("ALTFIB_SHOW");
 	int differ;
 
 	run_captured(&a, script, size, first);
 	run_captured(&b, script, size, second);
 	show(&b, true, false);
-	if (getenv("ALTFIB_SHOW"))
+	if (all && *all)
 		show(&a, false, true);
 	if (a.status || b.status) {
 		printf("# the scenario itself failed:\n");
