@@ -20,19 +20,8 @@ ALL_TESTS=(
 	"only_back: loaded again as before"
 )
 
-# The first PRE_ROUTING hook of the machine and the last one patch the kernel's
-# code (nf_hooks_needed) while another CPU runs it. QEMU's emulation now and then
-# leaves that CPU with the half-patched instruction, "Oops: int3" in ip_rcv(), so
-# one more hook keeps the code as it is there. Real CPUs patch and run.
-keep_patched() {
-	[ "${ALTFIB_ACCEL:-}" = tcg ] || return 0
-	command -v nft >/dev/null || return 0
-	echo "sh echo 'table ip keep { chain p { type filter hook prerouting priority 0; }; }' | nsenter --net=/run/netns/af1 nft -f -"
-}
-
 start() {
 	topo_bare
-	keep_patched
 	lines <<-EOT
 	tap s1 af1 s0
 	cpu 0
