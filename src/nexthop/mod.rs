@@ -30,7 +30,8 @@ const BUCKETS_MIN: usize = 16;
 pub(crate) struct Given {
     /// A cached dst was dropped.
     pub(crate) dropped: bool,
-    /// The next hop's dst had been handed out, and somebody may still keep it.
+    /// The next hop's dst had been handed out, somebody may still keep it, and the kernel is not
+    /// about to outdate all of them itself, as it does once for a route that goes as a whole.
     pub(crate) served: bool,
 }
 
@@ -199,7 +200,7 @@ impl NextHops {
             return Given::default();
         };
         let w = self.writer.writing();
-        let served = nh.was_served(w);
+        let served = nh.was_served(w) && !nh.is_dying(w);
         let left = nh.prefixes(w).saturating_sub(1);
         nh.set_prefixes(left, w);
         if left != 0 {

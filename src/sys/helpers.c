@@ -478,6 +478,14 @@ bool altfib_helper_uses_object(const struct altfib_nexthop *nh)
 	return fi && fi->nh;
 }
 
+/* Is the kernel taking the whole route down, with all its prefixes? */
+bool altfib_helper_is_dying(const struct altfib_nexthop *nh)
+{
+	struct fib_info *fi = rcu_dereference_protected(nh->fi, true);
+
+	return fi && (fi->fib_dead || fi->fib_flags & RTNH_F_DEAD);
+}
+
 /* fib_info whose path nh is, for FIB_EVENT_NH_ADD and FIB_EVENT_NH_DEL. */
 struct fib_info *altfib_helper_nh_parent(const struct fib_nh *nh)
 {

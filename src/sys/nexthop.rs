@@ -180,6 +180,12 @@ impl NextHop {
         unsafe { bindings::uses_object(self.as_ptr()) }
     }
 
+    /// Whether the kernel is taking its route down, because its device or its object goes.
+    pub(crate) fn is_dying(&self, _w: Writing<'_>) -> bool {
+        // SAFETY: Valid, and the record's reference keeps the route.
+        unsafe { bindings::is_dying(self.as_ptr()) }
+    }
+
     /// Whether it stands for a route.
     pub(crate) fn is_bound(&self, _w: Writing<'_>) -> bool {
         // SAFETY: Valid; the writer reads what only it writes.
