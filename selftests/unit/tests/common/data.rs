@@ -45,7 +45,7 @@ fn parse<F: Addr>(text: &str) -> Prefix<F> {
 
 impl<F: Addr> Tables<F> {
     pub fn load() -> Self {
-        match env::var_os("ALTFIB_DATA") {
+        match env::var_os("ALTFIB_DATA").filter(|folder| !folder.is_empty()) {
             Some(folder) => Self::read(Path::new(&folder)),
             None => Self::make_up(),
         }
