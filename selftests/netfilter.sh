@@ -132,15 +132,16 @@ last_hook_after() {
 }
 
 # Switched off and on again, altfib may stand before the other hook: then it has
-# to leave the packets alone. Either way the other hook's change counts.
+# to leave the packets alone. Either way the other hook's change counts. The other
+# address has the same next hop and makes the kernel keep a route for it.
 last_hook_before() {
 	topo
 	echo "altfib-set afr net/altfib/mode off"
 	nft_in afr "$LATE"
 	lines <<-EOT
 	arm afr
-	$TX dst=10.1.0.7 n=50
 	$TX dst=10.1.0.8 n=50
+	$TX dst=10.1.0.7 n=50
 	EOT
 	finish
 }
