@@ -9,6 +9,8 @@ ALL_TESTS=(
 	"only_mode_values: mode takes on and off, and nothing else"
 	"only_number_values: numbers out of range change nothing"
 	"only_available: available_modes lists the modes and is read-only"
+	"only_algorithm: algorithm takes auto and what is available, and nothing else"
+	"only_algorithm_auto: the algorithm follows the size of the table"
 	"only_unprivileged: everybody reads, nobody but root writes"
 	"only_user_namespace: a container's root cannot raise the memory limit"
 	"only_new_namespace: a new namespace has the module's mode"
@@ -21,6 +23,7 @@ ALL_TESTS=(
 	"only_routes_big: 20,000 routes, listed while they change"
 	"only_nexthops: /proc/net/altfib/nexthops"
 	"mode_switch: packets between mode switches"
+	"algorithm_switch: packets while the algorithm changes"
 	"memory_limit: too little memory for the table, then enough"
 )
 
@@ -80,10 +83,74 @@ only_available() {
 	[ "$(stat -c %a "$SYS/available_modes")" = 444 ] || fail "not read-only"
 }
 
+# algorithm_of FILE: what status says of the main table's.
+algorithm_of() {
+	sed -n 's/^algorithm: \([a-z]*\) .*/\1/p' "$1"
+}
+
+only_algorithm() {
+	local rc=0 bad name
+
+	[ "$(get available_algorithms)" = "auto ranges chunks" ] ||
+		fail "available_algorithms: $(get available_algorithms)" || rc=1
+	[ "$(stat -c %a "$SYS/available_algorithms")" = 444 ] || fail "not read-only" || rc=1
+	[ "$(get ipv4/algorithm)" = auto ] || fail "the default is $(get ipv4/algorithm)" || rc=1
+	for bad in Auto range chunk "auto ranges" dxr 0 " x"; do
+		set_fails ipv4/algorithm "$bad" "Invalid argument" || rc=1
+	done
+	for name in chunks ranges auto; do
+		echo "$name" >"$SYS/ipv4/algorithm" || rc=1
+		[ "$(get ipv4/algorithm)" = "$name" ] ||
+			fail "algorithm is $(get ipv4/algorithm), not $name" || rc=1
+	done
+	return "$rc"
+}
+
+# in_use NAME WHEN: which algorithm serves afr.
+in_use() {
+	local name
+
+	in_ns afr cat /proc/net/altfib/status >"$TMP/status"
+	name=$(algorithm_of "$TMP/status")
+	[ "$name" = "$1" ] || fail "$2: $name, expected $1"
+}
+
+only_algorithm_auto() {
+	local set=/proc/sys/net/altfib/ipv4/algorithm
+
+	run_scenario "$ON" <<-EOT || return 1
+	$(topo_bare)
+	arm $NAMESPACES
+	EOT
+	in_use ranges "a few routes" || return 1
+	in_ns afr sh -c "echo chunks >$set" && in_use chunks "pinned to chunks" || return 1
+	in_ns afr sh -c "echo auto >$set" && in_use ranges "auto again" || return 1
+	run_scenario "$ON" <<-EOT || return 1
+	fill afr 11.0.0.0/24 dev=r1 via=10.0.2.2 count=100
+	EOT
+	in_use chunks "a hundred routes" || return 1
+	in_ns afr sh -c "echo ranges >$set" &&
+		in_use chunks "pinned to what cannot hold so many" || return 1
+	run_scenario "$ON" <<-EOT || return 1
+	fill afr 11.0.0.0/24 dev=r1 via=10.0.2.2 count=70 del
+	EOT
+	in_use ranges "pinned, and few enough" || return 1
+	in_ns afr sh -c "echo auto >$set"
+	run_scenario "$ON" <<-EOT || return 1
+	fill afr 11.0.0.0/24 dev=r1 via=10.0.2.2 count=70
+	fill afr 11.0.0.0/24 dev=r1 via=10.0.2.2 count=75 del
+	EOT
+	in_use chunks "25 and those of the links: not yet few enough" || return 1
+	run_scenario "$ON" <<-EOT || return 1
+	fill afr 11.0.75.0/24 dev=r1 via=10.0.2.2 count=25 del
+	EOT
+	in_use ranges "only those of the links"
+}
+
 only_unprivileged() {
 	local rc=0 f
 
-	for f in "$SYS"/* /proc/net/stat/altfib /proc/net/altfib/*; do
+	for f in "$SYS"/[!i]* "$SYS"/ipv4/* /proc/net/stat/altfib /proc/net/altfib/*; do
 		setpriv --reuid=65534 --regid=65534 --clear-groups \
 			cat "$f" >/dev/null || rc=1
 		setpriv --reuid=65534 --regid=65534 --clear-groups \
@@ -329,6 +396,32 @@ mode_switch() {
 		EOT
 	done
 	finish
+}
+
+algorithm_switch() {
+	local i
+
+	topo
+	for i in 1 2; do
+		lines <<-EOT
+		$TX dst=10.1.0.1 n=20
+		fill afr 11.0.0.0/24 dev=r1 via=10.0.2.2 count=60
+		$TX dst=11.0.0.1 dstep=256 n=60
+		$TX dst=10.1.0.1 n=20
+		altfib-set afr net/altfib/ipv4/algorithm ranges
+		$TX dst=11.0.0.1 dstep=256 n=60
+		fill afr 11.0.0.0/24 dev=r1 via=10.0.2.2 count=50 del
+		$TX dst=11.0.40.1 dstep=256 n=20
+		$TX dst=10.1.0.1 n=20
+		altfib-set afr net/altfib/ipv4/algorithm chunks
+		$TX dst=11.0.40.1 dstep=256 n=20
+		altfib-set afr net/altfib/ipv4/algorithm auto
+		$TX dst=11.0.40.1 dstep=256 n=20
+		fill afr 11.0.50.0/24 dev=r1 via=10.0.2.2 count=10 del
+		report round $i
+		EOT
+	done
+	finish min=80
 }
 
 memory_limit() {

@@ -12,6 +12,8 @@
 mod control;
 mod datapath;
 pub mod lpm;
+#[cfg(CONFIG_KUNIT = "y")]
+mod lpm_kunit;
 mod mirror;
 mod netns;
 mod nexthop;
@@ -46,6 +48,7 @@ impl kernel::InPlaceModule for Altfib {
     fn init(_module: &'static ThisModule) -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
             _: { check()? },
+            _: { sys::cpu::detect() },
             namespaces <- PerNetRegistration::new(),
             devices <- DeviceNotifier::new(),
             _: { pr_info!("{} loaded, mode {}\n", module::version(), module::mode_parameter()) },

@@ -17,6 +17,7 @@ use crate::control::settings::Settings;
 use crate::control::stat;
 use crate::control::status;
 use crate::mirror::Mirror;
+use crate::mirror::Plan;
 use crate::mirror::Why;
 use crate::sys::fib::FibEvent;
 use crate::sys::fib::FibNotifier;
@@ -27,7 +28,6 @@ use crate::sys::net::PerNet;
 use crate::sys::netdev::FollowDevices;
 use crate::sys::netfilter::Hook;
 use crate::sys::seq::Entry;
-use crate::sys::sysctl;
 use crate::sys::work::DelayedWork;
 use crate::sys::work::HasDelayedWork;
 use core::pin::Pin;
@@ -51,7 +51,7 @@ struct Switches {
     /// The namespace goes: nothing may be switched on again.
     stopped: bool,
     retry_ms: u32,
-    settings: Option<sysctl::Registration>,
+    settings: Option<settings::Registrations>,
     /// Files first, their folder last.
     files: KVec<Entry>,
     folder: Option<Entry>,
@@ -129,6 +129,11 @@ impl Namespace {
         self.work.schedule(0);
     }
 
+    /// `ipv4.algorithm` has changed.
+    pub(crate) fn algorithm_changed(&self) {
+        self.mirror.set_algorithm(self.settings.algorithm());
+    }
+
     /// Brings what is into line with the mode.
     ///
     /// # Context
@@ -178,7 +183,10 @@ impl Namespace {
                 self.net,
                 &self.notifier,
                 core::ptr::from_ref(self),
-                self.settings.budget(),
+                Plan {
+                    budget: self.settings.budget(),
+                    algorithm: self.settings.algorithm(),
+                },
                 || self.settings.is_on(),
             )?;
         }

@@ -395,6 +395,7 @@ report() {
 	row "attached of the stream" "$stream_text $([[ -n ${stream_share:-} ]] && echo "(at least 99.9 % expected)")"
 	row "dst cache, stream" "$stream_hits"
 	row "link loss" "${loss_drops:-no} cached routes dropped, $loss_text"
+	row "algorithm" "$(status_line algorithm)"
 	row "memory" "$(status_line memory)"
 	say ""
 	side_by_side

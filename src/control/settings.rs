@@ -2,6 +2,7 @@
 
 //! `net.altfib.*`: the settings of a namespace.
 
+use crate::lpm::Algorithm;
 use crate::netns::Namespace;
 use crate::sys::net::Net;
 use crate::sys::sysctl::Builder;
@@ -18,6 +19,10 @@ use kernel::prelude::*;
 const MEMORY_KB: u32 = 256 * 1024;
 /// And in one that a container's root made.
 const MEMORY_KB_GUEST: u32 = 4 * 1024;
+
+/// `algorithm` when it is none of [`Algorithm::ALL`].
+const AUTO: u32 = u32::MAX;
+const AUTO_NAME: &str = "auto";
 
 /// What altfib does in a namespace.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -53,6 +58,7 @@ pub(crate) struct Settings {
     on: AtomicBool,
     early_demux_probe: AtomicBool,
     memory_max_kb: AtomicU32,
+    algorithm: AtomicU32,
 }
 
 impl Settings {
@@ -64,6 +70,7 @@ impl Settings {
             on: AtomicBool::new(host && mode == Mode::On),
             early_demux_probe: AtomicBool::new(true),
             memory_max_kb: AtomicU32::new(if host { MEMORY_KB } else { MEMORY_KB_GUEST }),
+            algorithm: AtomicU32::new(AUTO),
         }
     }
 
@@ -95,6 +102,12 @@ impl Settings {
         self.memory_max_kb.load(Relaxed)
     }
 
+    /// The algorithm that the tables are pinned to; `None` lets their size choose.
+    pub(crate) fn algorithm(&self) -> Option<Algorithm> {
+        let n = self.algorithm.load(Relaxed) as usize;
+        Algorithm::ALL.get(n).copied()
+    }
+
     /// The bytes that the mirror may take: the initial namespace's limit caps every other.
     pub(crate) fn budget(&self) -> usize {
         let cap = match Net::initial().value::<Namespace>() {
@@ -105,20 +118,30 @@ impl Settings {
     }
 }
 
+/// The settings of a namespace, and those of an address family.
+#[expect(dead_code)]
+pub(crate) struct Registrations(Registration, Registration);
+
 /// Registers the settings of `ns`.
 ///
 /// # Safety
 ///
 /// `ns` outlives the result.
-pub(crate) unsafe fn register(net: &Net, ns: &Namespace) -> Result<Registration> {
+pub(crate) unsafe fn register(net: &Net, ns: &Namespace) -> Result<Registrations> {
     // SAFETY: By the requirement.
     let mut table = unsafe { Builder::new(core::ptr::from_ref(ns)) };
     table.add::<ModeSetting>(true)?;
     table.add::<AvailableModes>(false)?;
+    table.add::<AvailableAlgorithms>(false)?;
     table.add::<EarlyDemuxProbe>(true)?;
     // A container's root must not grow the host's memory.
     table.add::<MemoryMax>(net.is_owned_by_host())?;
-    table.register(net, c"net/altfib")
+    let general = table.register(net, c"net/altfib")?;
+    // SAFETY: By the requirement.
+    let mut table = unsafe { Builder::new(core::ptr::from_ref(ns)) };
+    table.add::<AlgorithmSetting>(true)?;
+    let ipv4 = table.register(net, c"net/altfib/ipv4")?;
+    Ok(Registrations(general, ipv4))
 }
 
 struct ModeSetting;
@@ -151,6 +174,48 @@ impl Setting<Namespace> for AvailableModes {
 
     fn write(_ns: &Namespace, _value: &str) -> Result {
         Err(EPERM)
+    }
+}
+
+struct AvailableAlgorithms;
+
+impl Setting<Namespace> for AvailableAlgorithms {
+    const NAME: &'static CStr = c"available_algorithms";
+
+    fn read(_ns: &Namespace, out: &mut Text) {
+        out.push(AUTO_NAME);
+        for algorithm in Algorithm::ALL {
+            out.push(" ");
+            out.push(algorithm.name());
+        }
+    }
+
+    fn write(_ns: &Namespace, _value: &str) -> Result {
+        Err(EPERM)
+    }
+}
+
+struct AlgorithmSetting;
+
+impl Setting<Namespace> for AlgorithmSetting {
+    const NAME: &'static CStr = c"algorithm";
+
+    fn read(ns: &Namespace, out: &mut Text) {
+        out.push(ns.settings().algorithm().map_or(AUTO_NAME, Algorithm::name));
+    }
+
+    fn write(ns: &Namespace, value: &str) -> Result {
+        let n = match Algorithm::ALL
+            .iter()
+            .position(|algorithm| algorithm.name() == value)
+        {
+            Some(n) => n as u32,
+            None if value == AUTO_NAME => AUTO,
+            None => return Err(EINVAL),
+        };
+        ns.settings().algorithm.store(n, Relaxed);
+        ns.algorithm_changed();
+        Ok(())
     }
 }
 

@@ -47,6 +47,17 @@ impl seq::Page for Status {
             counts.read(Count::Resync, None),
             counts.read(Count::OutOfMemory, None)
         );
+        if !sizes.algorithm.is_empty() {
+            seq_print!(
+                out,
+                "algorithm: {} (local {}), lookups touch {} KiB, built in {}.{:03} ms\n",
+                sizes.algorithm,
+                sizes.local_algorithm,
+                sizes.touched.div_ceil(1024),
+                sizes.built_us / 1000,
+                sizes.built_us % 1000
+            );
+        }
         seq_print!(
             out,
             "memory: {} KiB of {}\n",

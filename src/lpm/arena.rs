@@ -7,11 +7,14 @@
 //! the links of its bin in the second. So it merges with its neighbours, and a table that changes
 //! for years does not crumble.
 
-use super::{
-    chunk::{self, REF_MASK},
-    Error, Flags,
-};
-use crate::sys::shared::{self, Blocks, Grace, Word, BLOCK_LOG, LINE_WORDS};
+use super::{Error, Flags};
+use crate::sys::shared::{self, Blocks, Grace, Line, Word, BLOCK_LOG, LINE_WORDS};
+
+/// Bits of a reference to lines: the block and the line in it.
+pub(super) const REF_MASK: u32 = (1 << 27) - 1;
+
+/// The part of a reference that is the line in its block.
+pub(super) const LINE_MASK: u32 = (1 << BLOCK_LOG) - 1;
 
 /// The smallest block: 2 KiB.
 const FIRST_LOG: u32 = 5;
@@ -20,9 +23,24 @@ const FIRST_LOG: u32 = 5;
 /// power of two up to 1023.
 const BINS: usize = 52;
 
+/// The lines from `r` to the end of its block.
+#[inline(always)]
+pub(super) fn lines(blocks: &Blocks, r: u32) -> Option<&[Line]> {
+    blocks
+        .block((r & REF_MASK) >> BLOCK_LOG)?
+        .lines()
+        .get((r & LINE_MASK) as usize..)
+}
+
+/// `word` with half `half & 1` replaced.
+pub(super) fn with_half(word: u64, half: u32, v: u32) -> u64 {
+    let shift = (half & 1) << 5;
+    (word & !u64::from(u32::MAX).wrapping_shl(shift)) | u64::from(v).wrapping_shl(shift)
+}
+
 /// Calls `f` with word `i` of the extent `r`.
 fn with<T: Default>(blocks: &Blocks, r: u32, i: usize, f: impl FnOnce(&Word) -> T) -> T {
-    chunk::lines(blocks, r)
+    lines(blocks, r)
         .and_then(|lines| lines.get(i / LINE_WORDS))
         .map_or_else(T::default, |line| f(line.word(i)))
 }
@@ -146,7 +164,7 @@ impl Heap {
         let mut error = Error::Budget;
         loop {
             let total = 1u32.wrapping_shl(log);
-            if (total as usize) << 6 <= room {
+            if blocks.cost(1, log) <= room {
                 if let Ok(block) = blocks.add(1, log, flags) {
                     let first = bitmap_lines(log);
                     let r = (block << BLOCK_LOG) | first;
@@ -230,7 +248,7 @@ impl Heap {
 
     /// Calls `f` with the word and the bit that say whether line `r` is the edge of a free extent.
     fn edge<T: Default>(blocks: &Blocks, r: u32, f: impl FnOnce(&Word, u64) -> T) -> T {
-        let line = r & ((1 << BLOCK_LOG) - 1);
+        let line = r & LINE_MASK;
         with(blocks, r.wrapping_sub(line), (line >> 6) as usize, |word| {
             f(word, 1u64.wrapping_shl(line & 63))
         })
@@ -238,7 +256,7 @@ impl Heap {
 
     fn is_edge(&self, blocks: &Blocks, r: u32) -> bool {
         // A block that is not full size ends before its numbers do.
-        chunk::lines(blocks, r).is_some_and(|lines| !lines.is_empty())
+        lines(blocks, r).is_some_and(|lines| !lines.is_empty())
             && Self::edge(blocks, r, |word, bit| word.load() & bit != 0)
     }
 
@@ -250,13 +268,18 @@ impl Heap {
     }
 }
 
-/// References in a batch: what is left of a line.
+/// Extents in a batch: what is left of a line.
 const BATCH: u32 = 12;
 
-/// Chunks that readers may still see, oldest first.
+const LINES_SHIFT: u32 = REF_MASK.count_ones();
+
+/// Lines of the largest extent that readers see: what five bits hold.
+pub(super) const MAX_LINES: u32 = 31;
+
+/// Extents that readers may still see, oldest first.
 ///
 /// A batch is a line in the writer's own arena: the cookie of its grace period, the next batch and
-/// the number of references, the references in halves.
+/// the number of extents, and for each of them a half with its reference (27) and lines (5).
 pub(super) struct Limbo {
     oldest: u32,
     newest: u32,
@@ -291,8 +314,8 @@ impl Limbo {
         self.spares = self.spares.wrapping_add(1);
     }
 
-    /// Adds a reference for which there is room.
-    pub(super) fn push(&mut self, own: &Blocks, r: u32) {
+    /// Adds an extent of up to [`MAX_LINES`] for which there is room.
+    pub(super) fn push(&mut self, own: &Blocks, r: u32, lines: u32) {
         if self.room == 0 {
             let line = self.spare;
             if line == 0 {
@@ -313,7 +336,8 @@ impl Limbo {
         let n = BATCH.wrapping_sub(self.room);
         let at = 2 + (n as usize >> 1);
         let word = get(own, self.newest, at);
-        put(own, self.newest, at, chunk::with_half(word, n, r));
+        let extent = r | lines.min(MAX_LINES) << LINES_SHIFT;
+        put(own, self.newest, at, with_half(word, n, extent));
         self.room = self.room.wrapping_sub(1);
         let word = get(own, self.newest, 1) & u64::from(u32::MAX);
         put(
@@ -357,8 +381,10 @@ pub(super) struct Batch {
 }
 
 impl Batch {
-    pub(super) fn get(&self, own: &Blocks, n: u32) -> u32 {
+    /// The reference and the lines of extent `n`.
+    pub(super) fn get(&self, own: &Blocks, n: u32) -> (u32, u32) {
         let word = get(own, self.line, 2 + (n as usize >> 1));
-        word.wrapping_shr((n & 1) << 5) as u32 & REF_MASK
+        let extent = word.wrapping_shr((n & 1) << 5) as u32;
+        (extent & REF_MASK, extent >> LINES_SHIFT)
     }
 }

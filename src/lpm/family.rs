@@ -2,6 +2,8 @@
 
 //! Address families and prefixes.
 
+use super::arena::with_half;
+use crate::sys::shared::Line;
 use core::{cmp::Ordering, fmt, hash};
 
 mod sealed {
@@ -38,6 +40,14 @@ pub trait Family:
     #[doc(hidden)]
     fn mask(addr: Self::Addr, len: u8) -> Self::Addr;
 
+    /// The address with all bits after the first `len` set.
+    #[doc(hidden)]
+    fn host_ones(addr: Self::Addr, len: u8) -> Self::Addr;
+
+    /// The address after this, if there is one.
+    #[doc(hidden)]
+    fn successor(addr: Self::Addr) -> Option<Self::Addr>;
+
     /// Byte `level` of the address.
     #[doc(hidden)]
     fn byte(addr: Self::Addr, level: usize) -> u32;
@@ -45,6 +55,26 @@ pub trait Family:
     /// The address with byte `level` replaced and all after it cleared.
     #[doc(hidden)]
     fn with_byte(addr: Self::Addr, level: usize, byte: u32) -> Self::Addr;
+
+    /// The address as a number of 128 bits.
+    #[doc(hidden)]
+    fn to_u128(addr: Self::Addr) -> u128;
+
+    /// The address of [`Family::to_u128`].
+    #[doc(hidden)]
+    fn from_u128(bits: u128) -> Self::Addr;
+
+    /// Addresses that find room in a cache line.
+    #[doc(hidden)]
+    const PER_LINE: u32;
+
+    /// Address `i` of those in a line.
+    #[doc(hidden)]
+    fn in_line(line: &Line, i: u32) -> Self::Addr;
+
+    /// Stores address `i` of those in a line.
+    #[doc(hidden)]
+    fn set_in_line(line: &Line, i: u32, addr: Self::Addr);
 }
 
 /// IPv4.
@@ -56,7 +86,7 @@ pub struct V4;
 pub struct V6;
 
 macro_rules! family {
-    ($family:ident, $addr:ident, $bits:literal) => {
+    ($family:ident, $addr:ident, $bits:literal, $per_line:literal, $in_line:path, $set_in_line:path) => {
         impl sealed::Sealed for $family {}
 
         impl Family for $family {
@@ -90,6 +120,16 @@ macro_rules! family {
             }
 
             #[inline]
+            fn host_ones(addr: $addr, len: u8) -> $addr {
+                addr | $addr::MAX.checked_shr(u32::from(len)).unwrap_or(0)
+            }
+
+            #[inline]
+            fn successor(addr: $addr) -> Option<$addr> {
+                addr.checked_add(1)
+            }
+
+            #[inline]
             fn byte(addr: $addr, level: usize) -> u32 {
                 let shift = ($bits - 8u32).wrapping_sub((level as u32) << 3);
                 (addr.wrapping_shr(shift) & 0xff) as u32
@@ -101,12 +141,58 @@ macro_rules! family {
                 let kept = Self::mask(addr, (level as u8) << 3);
                 kept | $addr::from(byte as u8).wrapping_shl(shift)
             }
+
+            #[inline]
+            fn to_u128(addr: $addr) -> u128 {
+                u128::from(addr)
+            }
+
+            #[inline]
+            fn from_u128(bits: u128) -> $addr {
+                bits as $addr
+            }
+
+            const PER_LINE: u32 = $per_line;
+
+            #[inline(always)]
+            fn in_line(line: &Line, i: u32) -> $addr {
+                $in_line(line, i)
+            }
+
+            #[inline(always)]
+            fn set_in_line(line: &Line, i: u32, addr: $addr) {
+                $set_in_line(line, i, addr);
+            }
         }
     };
 }
 
-family!(V4, u32, 32);
-family!(V6, u128, 128);
+family!(V4, u32, 32, 16, half, set_half);
+family!(V6, u128, 128, 4, pair, set_pair);
+
+#[inline(always)]
+fn half(line: &Line, i: u32) -> u32 {
+    let word = line.word(i as usize >> 1).load();
+    word.wrapping_shr((i & 1) << 5) as u32
+}
+
+fn set_half(line: &Line, i: u32, v: u32) {
+    let word = line.word(i as usize >> 1);
+    word.store(with_half(word.load(), i, v));
+}
+
+#[inline(always)]
+fn pair(line: &Line, i: u32) -> u128 {
+    let at = (i as usize) << 1;
+    let (high, low) = (line.word(at).load(), line.word(at | 1).load());
+    (u128::from(high) << 64) | u128::from(low)
+}
+
+fn set_pair(line: &Line, i: u32, v: u128) {
+    let at = (i as usize) << 1;
+    line.word(at).store((v >> 64) as u64);
+    line.word(at | 1).store(v as u64);
+}
 
 /// A prefix: an address without host bits and a length. Ordered by address, then by length.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]

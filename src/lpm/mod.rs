@@ -32,14 +32,19 @@
 
 #![forbid(unsafe_code)]
 
+mod algorithm;
 mod arena;
-mod chunk;
+#[cfg(not(CONFIG_RUST))]
+mod batch;
+mod chunks;
 mod family;
-mod shadow;
+mod ranges;
+mod store;
 mod table;
 mod writer;
 
 pub use crate::sys::shared::Flags;
+pub use algorithm::Algorithm;
 pub use family::{Family, Prefix, V4, V6};
 pub use table::Table;
 pub use writer::Writer;
@@ -61,4 +66,6 @@ pub enum Error {
     NoMemory,
     /// The table would exceed its budget ([`Writer::set_budget`]).
     Budget,
+    /// The prefixes given to [`Writer::build`] were not in order, or the table was not empty.
+    Unsorted,
 }

@@ -2,19 +2,15 @@
 
 //! What readers share, and the lookup.
 
-use super::{chunk, family::Family, writer::Writer, Error, Flags, Value};
+use super::{
+    chunks::{self, CHILD, WIDE},
+    family::Family,
+    ranges::{self, RANGES},
+    writer::Writer,
+    Error, Flags, Value,
+};
 use crate::sys::shared::{self, Blocks, Word};
 use core::marker::PhantomData;
-
-/// In the root word: the low half is the first of the four blocks of the slot array, instead of a
-/// chunk of level 0.
-pub(super) const WIDE: u64 = 1 << 32;
-
-/// Blocks of the slot array.
-pub(super) const WIDE_BLOCKS: u32 = 4;
-
-/// Bytes of the slot array.
-pub(super) const WIDE_BYTES: usize = 256 << 10;
 
 /// A table for lookups. Shared by readers; what changes it is its [`Writer`].
 ///
@@ -24,7 +20,7 @@ pub struct Table<F: Family> {
     /// The default route's value, and in the upper half the number of its changes.
     pub(super) default: Word,
     pub(super) blocks: Blocks,
-    /// Bytes of live chunks and of the slot array.
+    /// Bytes that lookups touch.
     pub(super) touched: Word,
     family: PhantomData<F>,
 }
@@ -50,59 +46,86 @@ impl<F: Family> Table<F> {
     /// The value of the longest prefix that holds `addr`, 0 if there is none.
     #[inline]
     pub fn lookup(&self, addr: F::Addr) -> Value {
+        let before = self.default.load();
+        shared::read_barrier();
+        match self.walk(addr) {
+            0 => self.default(addr, before),
+            value => value,
+        }
+    }
+
+    /// The default route's value for `addr`, for which no other prefix was found after the default
+    /// had been `before`.
+    ///
+    /// It is the answer only if it is still the same: else a lookup could combine that there is no
+    /// prefix with a default that was set after one came to be there.
+    #[inline]
+    pub(super) fn default(&self, addr: F::Addr, before: u64) -> Value {
+        let mut before = before;
         loop {
-            let before = self.default.load();
             shared::read_barrier();
-            let value = self.walk(addr);
+            let now = self.default.load();
+            if now == before {
+                return now as u32;
+            }
+            before = now;
+            shared::read_barrier();
+            let value = self.walk_again(addr);
             if value != 0 {
                 return value;
             }
-            // 0 is the answer only as long as the default is the one that was read: without this
-            // a lookup could combine an old 0 with a default set after a prefix came to be there.
-            shared::read_barrier();
-            if self.default.load() == before {
-                return before as u32;
-            }
         }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn walk_again(&self, addr: F::Addr) -> u32 {
+        self.walk(addr)
     }
 
     /// The value of the longest prefix but the default that holds `addr`.
     #[inline(always)]
     fn walk(&self, addr: F::Addr) -> u32 {
         let root = self.root.follow();
-        let (mut entry, mut rest) = if root & WIDE != 0 {
-            let slot = F::head16(addr);
-            (self.slot(root as u32, slot), F::tail16(addr))
+        let (mut found, mut rest) = if root & WIDE != 0 {
+            let Some(slot) = chunks::slot(&self.blocks, root as u32, F::head16(addr)) else {
+                return 0;
+            };
+            let entry = slot.follow();
+            if entry & CHILD == 0 {
+                return entry;
+            }
+            let rest = F::tail16(addr);
+            (
+                chunks::find_hinted(&self.blocks, entry, F::head(rest)),
+                F::tail(rest),
+            )
+        } else if root & RANGES != 0 {
+            return ranges::lookup::<F>(&self.blocks, root, addr);
+        } else if root != 0 {
+            (
+                chunks::find(&self.blocks, root as u32, F::head(addr)),
+                F::tail(addr),
+            )
         } else {
-            (root as u32, addr)
+            return 0;
         };
         // Bounded by the levels there are, whatever a reader without a grace period may find.
         for _ in 0..F::BITS / 8 {
-            if entry & chunk::CHILD == 0 {
-                return entry;
+            let Some(at) = found else {
+                break;
+            };
+            let entry = at.read();
+            if entry & CHILD == 0 {
+                return at.value(entry);
             }
-            entry = chunk::step(&self.blocks, entry, F::head(rest));
+            found = chunks::find(&self.blocks, entry, F::head(rest));
             rest = F::tail(rest);
         }
-        if entry & chunk::CHILD == 0 {
-            entry
-        } else {
-            0
-        }
+        0
     }
 
-    /// Slot `slot` of the array that starts at block `base`.
-    #[inline(always)]
-    pub(super) fn slot(&self, base: u32, slot: u32) -> u32 {
-        let word = self
-            .blocks
-            .block(base.wrapping_add(slot >> 14))
-            .and_then(|lines| lines.get((slot as usize >> 4) & 1023))
-            .map_or(0, |line| line.word(slot as usize >> 1).follow());
-        word.wrapping_shr((slot & 1) << 5) as u32
-    }
-
-    /// Bytes that lookups touch: the chunks in use, and the slot array if there is one.
+    /// Bytes that lookups touch: what the algorithm shares with them.
     pub fn memory(&self) -> usize {
         self.touched.load() as usize
     }

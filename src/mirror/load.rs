@@ -4,18 +4,21 @@
 //!
 //! 1. Register the notifier under RTNL. The dump of all routes, and every change from then on,
 //!    goes into a queue.
-//! 2. Build tables from the queue in process context, without RTNL and without any lock, while
-//!    changes queue up behind.
+//! 2. Sort what is in the queue and build the tables from it at once, in process context, without
+//!    RTNL and without any lock, while changes queue up behind; then follow these.
 //! 3. When the queue is found empty with the lock held, publish the tables. From then on events
 //!    are applied as they come.
 
+use super::bulk::Bulk;
 use super::queue::Kept;
 use super::queue::Queue;
 use super::tables::Routes;
 use super::tables::Serving;
+use super::tables::Which;
 use super::Mirror;
 use super::Phase;
 use super::Why;
+use crate::lpm::Algorithm;
 use crate::sys::fib::FibNotifier;
 use crate::sys::fib::FollowFib;
 use crate::sys::net::Net;
@@ -47,7 +50,7 @@ impl Mirror {
         net: &Net,
         notifier: &FibNotifier<T>,
         owner: *const T,
-        budget: usize,
+        plan: Plan,
         go_on: impl Fn() -> bool,
     ) -> Result<(), Why> {
         let mut room = FIRST_ROOM;
@@ -67,7 +70,7 @@ impl Mirror {
                 return Err(why);
             }
 
-            match self.build(budget, &go_on) {
+            match self.build(plan, &go_on) {
                 Built::Serving => return Ok(()),
                 Built::TooShort(seen) => {
                     // SAFETY: Registered above.
@@ -93,14 +96,28 @@ impl Mirror {
         }
     }
 
-    fn build(&self, budget: usize, go_on: &impl Fn() -> bool) -> Built {
-        let (serving, mut routes) = match Routes::new(budget, GFP_KERNEL_ACCOUNT) {
+    fn build(&self, plan: Plan, go_on: &impl Fn() -> bool) -> Built {
+        let new = Routes::new(plan.budget, plan.algorithm, GFP_KERNEL_ACCOUNT);
+        let (serving, mut routes) = match new {
             Ok(new) => new,
             Err(why) => return Built::Failed(why),
         };
+        // All that is in the queue now is built at once; what comes meanwhile is few.
+        let mut at_once = match &self.inner.lock().phase {
+            Phase::Loading(queue) => queue.seen(),
+            _ => 0,
+        };
+        let mut bulk = Some((Bulk::new(), Bulk::new()));
         let why = loop {
             if !go_on() {
                 break Built::Failed(Why::Off);
+            }
+            if at_once == 0 {
+                if let Some((local, main)) = bulk.take() {
+                    if let Err(why) = routes.build(&serving, local, main) {
+                        break Built::Failed(why);
+                    }
+                }
             }
             let mut inner = self.inner.lock();
             let Phase::Loading(queue) = &mut inner.phase else {
@@ -110,6 +127,11 @@ impl Mirror {
                 break Built::TooShort(queue.seen());
             }
             let Some(mut chunk) = queue.take() else {
+                if bulk.is_some() {
+                    // Less than there was: the dump was voided meanwhile.
+                    at_once = 0;
+                    continue;
+                }
                 // In sync: nothing waits, and nothing can come while the lock is held.
                 routes.set_loaded();
                 let old = core::mem::replace(&mut inner.phase, Phase::Synced(routes));
@@ -120,7 +142,11 @@ impl Mirror {
             };
             drop(inner);
 
-            let result = fold(&mut routes, &serving, &chunk);
+            let result = match &mut bulk {
+                Some((local, main)) => collect(&mut routes, &serving, &chunk, local, main),
+                None => fold(&mut routes, &serving, &chunk),
+            };
+            at_once = at_once.saturating_sub(chunk.len());
             // References on routes end here.
             chunk.clear();
             if let Err(why) = result {
@@ -134,6 +160,15 @@ impl Mirror {
         routes.release_all(&serving);
         why
     }
+}
+
+/// How a mirror is to be loaded.
+#[derive(Clone, Copy)]
+pub(crate) struct Plan {
+    /// Bytes that it may take.
+    pub(crate) budget: usize,
+    /// The algorithm of its tables, if it is not theirs to choose.
+    pub(crate) algorithm: Option<Algorithm>,
 }
 
 enum Built {
@@ -165,6 +200,38 @@ fn fold(routes: &mut Routes, serving: &Serving, events: &[Kept]) -> Result<(), W
                 routes.delete(serving, *which, *prefix, GFP_KERNEL_ACCOUNT)?
             }
         };
+    }
+    Ok(())
+}
+
+/// Gives events their next hops and leaves the rest for [`Routes::build`].
+fn collect(
+    routes: &mut Routes,
+    serving: &Serving,
+    events: &[Kept],
+    local: &mut Bulk,
+    main: &mut Bulk,
+) -> Result<(), Why> {
+    for event in events {
+        let (which, prefix, value) = match event {
+            Kept::Replace {
+                which,
+                prefix,
+                route_type,
+                dscp,
+                fi,
+            } => {
+                let value =
+                    routes.value(serving, *prefix, fi, *route_type, *dscp, GFP_KERNEL_ACCOUNT)?;
+                (*which, *prefix, value)
+            }
+            Kept::Delete { which, prefix } => (*which, *prefix, 0),
+        };
+        let bulk = match which {
+            Which::Local => &mut *local,
+            Which::Main => &mut *main,
+        };
+        bulk.push(prefix, value).map_err(|_| Why::NoMemory)?;
     }
     Ok(())
 }

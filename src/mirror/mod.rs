@@ -10,12 +10,14 @@
 //!
 //! Tables stay apart, local and main, as in the kernel ([`tables`] says how a lookup joins them).
 
-pub(crate) mod load;
+mod bulk;
+mod load;
 mod queue;
 pub(crate) mod tables;
 
 use crate::control::counts::Count;
 use crate::control::counts::Counts;
+use crate::lpm::Algorithm;
 use crate::sys::fib::FibEvent;
 use crate::sys::lock::BhLock;
 use crate::sys::net::Net;
@@ -27,6 +29,7 @@ use kernel::alloc::Flags;
 use kernel::prelude::*;
 use kernel::sync::rcu;
 use kernel::sync::LockClassKey;
+pub(crate) use load::Plan;
 use queue::Queue;
 use tables::Change;
 use tables::Routes;
@@ -69,7 +72,8 @@ impl Why {
 impl From<crate::lpm::Error> for Why {
     fn from(e: crate::lpm::Error) -> Self {
         match e {
-            crate::lpm::Error::NoMemory => Why::NoMemory,
+            // The loader sorts: the second cannot happen.
+            crate::lpm::Error::NoMemory | crate::lpm::Error::Unsorted => Why::NoMemory,
             crate::lpm::Error::Budget => Why::Budget,
         }
     }
@@ -113,6 +117,13 @@ pub(crate) struct Sizes {
     pub(crate) main: usize,
     pub(crate) local: usize,
     pub(crate) nexthops: u32,
+    /// Names of the algorithms of the main and the local table.
+    pub(crate) algorithm: &'static str,
+    pub(crate) local_algorithm: &'static str,
+    /// Bytes that lookups touch.
+    pub(crate) touched: usize,
+    /// Microseconds that the tables took to sort and build when they were loaded.
+    pub(crate) built_us: u64,
     pub(crate) memory: usize,
 }
 
@@ -268,13 +279,20 @@ impl Mirror {
 
     /// How large everything is.
     pub(crate) fn sizes(&self) -> Sizes {
-        self.with_routes(|routes, _| routes.sizes())
+        self.with_routes(|routes, serving| routes.sizes(serving))
             .unwrap_or_default()
     }
 
     /// Sets the bytes that the tables may take, from now on.
     pub(crate) fn set_budget(&self, bytes: usize) {
         self.with_routes(|routes, _| routes.set_budget(bytes));
+    }
+
+    /// Sets the algorithm of the tables, from now on.
+    pub(crate) fn set_algorithm(&self, algorithm: Option<Algorithm>) {
+        self.with_routes(|routes, serving| {
+            routes.set_algorithm(serving, algorithm, atomic_flags());
+        });
     }
 
     /// Milliseconds since boot when the mirror was last loaded, and 0 if it is not in sync.

@@ -9,10 +9,12 @@
 //! value. A shorter local route that matches (127.0.0.0/8, an AnyIP prefix) may have a longer main
 //! route beside it, and is left to the kernel.
 
+use super::bulk::Bulk;
 use super::Sizes;
 use super::Why;
 use crate::control::counts::Count;
 use crate::lpm;
+use crate::lpm::Algorithm;
 use crate::lpm::Prefix;
 use crate::lpm::V4;
 use crate::nexthop::Given;
@@ -106,17 +108,25 @@ pub(crate) struct Routes {
     local: lpm::Writer<V4>,
     main: lpm::Writer<V4>,
     nexthops: NextHops,
+    budget: usize,
     loaded_at: u64,
+    built_us: u64,
 }
 
 impl Routes {
     /// Empty tables, and their reader's side.
-    pub(crate) fn new(budget: usize, flags: Flags) -> Result<(KBox<Serving>, KBox<Self>), Why> {
+    pub(crate) fn new(
+        budget: usize,
+        algorithm: Option<Algorithm>,
+        flags: Flags,
+    ) -> Result<(KBox<Serving>, KBox<Self>), Why> {
         let (local_table, mut local) = lpm::Table::new(flags)?;
         let (main_table, mut main) = lpm::Table::new(flags)?;
         // Nobody reads them before `set_loaded`: no grace period has to be waited for.
         local.set_exclusive(true);
         main.set_exclusive(true);
+        local.set_algorithm(algorithm);
+        main.set_algorithm(algorithm);
         let (records, nexthops) = NextHops::new(flags).map_err(|_| Why::NoMemory)?;
         let serving = KBox::new(
             Serving {
@@ -132,7 +142,9 @@ impl Routes {
                 local,
                 main,
                 nexthops,
+                budget,
                 loaded_at: 0,
+                built_us: 0,
             },
             flags,
         )
@@ -142,6 +154,7 @@ impl Routes {
     }
 
     pub(crate) fn set_budget(&mut self, bytes: usize) {
+        self.budget = bytes;
         self.local.set_budget(bytes);
         self.main
             .set_budget(bytes.saturating_sub(self.local.memory()));
@@ -158,6 +171,54 @@ impl Routes {
         self.loaded_at
     }
 
+    /// Pins the tables to an algorithm, or lets their size choose.
+    pub(crate) fn set_algorithm(
+        &mut self,
+        serving: &Serving,
+        algorithm: Option<Algorithm>,
+        flags: Flags,
+    ) {
+        for which in [Which::Local, Which::Main] {
+            let (writer, table) = self.table(serving, which);
+            writer.set_algorithm(algorithm);
+            writer.settle(table, flags);
+        }
+    }
+
+    /// Builds both tables, which are empty, at once.
+    pub(super) fn build(&mut self, serving: &Serving, local: Bulk, main: Bulk) -> Result<(), Why> {
+        let begin = time::now_us();
+        let nexthops = &mut self.nexthops;
+        local.build(&mut self.local, &serving.local, |value| {
+            nexthops.give(&serving.nexthops, value & !HOST);
+        })?;
+        self.main
+            .set_budget(self.budget.saturating_sub(self.local.memory()));
+        main.build(&mut self.main, &serving.main, |value| {
+            nexthops.give(&serving.nexthops, value & !HOST);
+        })?;
+        self.built_us = time::now_us().wrapping_sub(begin);
+        Ok(())
+    }
+
+    /// The value for a prefix that leads to `fi`; counts as a use of the next hop.
+    pub(super) fn value(
+        &mut self,
+        serving: &Serving,
+        prefix: Prefix<V4>,
+        fi: &FibInfo,
+        route_type: u8,
+        dscp: bool,
+        flags: Flags,
+    ) -> Result<lpm::Value, Why> {
+        let id = self
+            .nexthops
+            .take(&serving.nexthops, fi, route_type, dscp, flags)
+            .map_err(|_| Why::NoMemory)?;
+        let host = if prefix.len() == 32 { HOST } else { 0 };
+        Ok(id | host)
+    }
+
     pub(crate) fn nexthops(&mut self) -> &mut NextHops {
         &mut self.nexthops
     }
@@ -166,11 +227,15 @@ impl Routes {
         self.nexthops.release_all(&serving.nexthops);
     }
 
-    pub(crate) fn sizes(&self) -> Sizes {
+    pub(crate) fn sizes(&self, serving: &Serving) -> Sizes {
         Sizes {
             main: self.main.len(),
             local: self.local.len(),
             nexthops: self.nexthops.len(),
+            algorithm: self.main.algorithm().name(),
+            local_algorithm: self.local.algorithm().name(),
+            touched: serving.main.memory().saturating_add(serving.local.memory()),
+            built_us: self.built_us,
             memory: self
                 .main
                 .memory()
@@ -241,13 +306,9 @@ impl Routes {
         dscp: bool,
         flags: Flags,
     ) -> Result<Change, Why> {
-        let id = self
-            .nexthops
-            .take(&serving.nexthops, fi, route_type, dscp, flags)
-            .map_err(|_| Why::NoMemory)?;
-        let host = if prefix.len() == 32 { HOST } else { 0 };
+        let value = self.value(serving, prefix, fi, route_type, dscp, flags)?;
         let (writer, table) = self.table(serving, which);
-        match writer.insert(table, prefix, id | host, flags) {
+        match writer.insert(table, prefix, value, flags) {
             Ok(old) => {
                 let given = self.nexthops.give(&serving.nexthops, old & !HOST);
                 Ok(Self::change(
@@ -260,7 +321,7 @@ impl Routes {
                 ))
             }
             Err(e) => {
-                self.nexthops.give(&serving.nexthops, id);
+                self.nexthops.give(&serving.nexthops, value & !HOST);
                 Err(e.into())
             }
         }

@@ -11,6 +11,7 @@
 #include <linux/hash.h>
 #include <linux/inetdevice.h>
 #include <linux/ip.h>
+#include <linux/jump_label.h>
 #include <linux/module.h>
 #include <linux/netdevice.h>
 #include <linux/netfilter.h>
@@ -32,6 +33,10 @@
 #include <net/tcp.h>
 #include <net/udp.h>
 
+#ifdef CONFIG_X86_64
+#include <asm/cpufeature.h>
+#endif
+
 #include "helpers.h"
 
 MODULE_VERSION(ALTFIB_VERSION);
@@ -43,6 +48,20 @@ MODULE_PARM_DESC(mode, "mode of the namespaces at load and of each new one: on (
 const char *altfib_helper_mode_param(void)
 {
 	return altfib_mode;
+}
+
+/* ---- the processor ---------------------------------------------------- */
+
+/* Read by src/sys/cpu.rs. */
+DEFINE_STATIC_KEY_FALSE(altfib_has_popcnt);
+
+/* Context: process, before the tables are used. */
+void altfib_helper_detect_cpu(void)
+{
+#ifdef CONFIG_X86_64
+	if (boot_cpu_has(X86_FEATURE_POPCNT))
+		static_branch_enable(&altfib_has_popcnt);
+#endif
 }
 
 /* ---- one packet ------------------------------------------------------- */

@@ -5,6 +5,7 @@
 //! Raw pointers end in this folder. The rest of the module forbids `unsafe` or has none.
 
 pub(crate) mod counters;
+pub(crate) mod cpu;
 pub(crate) mod fib;
 pub(crate) mod lock;
 pub(crate) mod module;

@@ -7,12 +7,18 @@
 //! number, but never memory that is not ours: the grace period that [`Grace`] tracks is about
 //! right answers, not about safety.
 //!
-//! The module and the tests on the host share this source; they differ in `arch` only.
+//! The module and the tests on the host share this source; they differ in `arch` only. With
+//! `cfg(loom)` the host's atomics are loom's, which try all orders and all stale values.
 
 use arch::Lock;
-use core::{alloc::Layout, ptr::NonNull};
+use core::{
+    alloc::Layout,
+    marker::PhantomData,
+    mem::{needs_drop, size_of},
+    ptr::NonNull,
+};
 
-pub use arch::{Flags, Grace, Word};
+pub use arch::{Flags, Grace, Half, Word};
 
 const _: () = assert!(
     usize::BITS == 64,
@@ -21,6 +27,9 @@ const _: () = assert!(
 
 /// Words in a line.
 pub const LINE_WORDS: usize = 8;
+
+/// Halves of words in a line, as a power of two.
+const LINE_HALVES_LOG: u32 = 4;
 
 /// Lines of the largest block, as a power of two: 64 KiB, which an allocation in atomic context
 /// can still hope for.
@@ -39,6 +48,58 @@ impl Line {
     #[inline(always)]
     pub fn word(&self, i: usize) -> &Word {
         &self.0[i & (LINE_WORDS - 1)]
+    }
+}
+
+// A loom cell is larger than a word. That the words of adjacent lines lie without gaps, and that
+// they need no drop, is what allocating and freeing them relies on.
+const _: () = assert!(
+    size_of::<Line>() == LINE_WORDS * size_of::<Word>()
+        && (cfg!(loom) || size_of::<Line>() == 64)
+        && !needs_drop::<Word>()
+);
+
+/// A block of lines.
+///
+/// # Invariants
+///
+/// `lines` points to `1 << log` initialised lines, which live as long as `'a`. They have interior
+/// mutability, and all accesses are atomic.
+#[derive(Clone, Copy)]
+pub struct Block<'a> {
+    lines: *const Line,
+    log: u32,
+    blocks: PhantomData<&'a Line>,
+}
+
+impl<'a> Block<'a> {
+    /// Word `i` of line `line`, modulo the line.
+    #[inline(always)]
+    pub fn word(self, line: u32, i: u32) -> Option<&'a Word> {
+        if line.wrapping_shr(self.log) != 0 {
+            return None;
+        }
+        let at = (line as usize) * LINE_WORDS + (i as usize & (LINE_WORDS - 1));
+        // SAFETY: By the invariant, as `line` is less than `1 << log`.
+        Some(unsafe { &*self.lines.cast::<Word>().add(at) })
+    }
+
+    /// Half `i` of the words from line `line` on: 0 is the low half of the first.
+    #[inline(always)]
+    pub fn half(self, line: u32, i: u32) -> Option<Half<'a>> {
+        let at = (line << LINE_HALVES_LOG).wrapping_add(i);
+        if at.wrapping_shr(self.log.wrapping_add(LINE_HALVES_LOG)) != 0 {
+            return None;
+        }
+        // SAFETY: By the invariant, as the line that `at` is in is less than `1 << log`.
+        Some(unsafe { Half::new(self.lines.cast(), at as usize) })
+    }
+
+    /// All lines.
+    #[inline(always)]
+    pub fn lines(self) -> &'a [Line] {
+        // SAFETY: By the invariant.
+        unsafe { core::slice::from_raw_parts(self.lines, 1usize.wrapping_shl(self.log)) }
     }
 }
 
@@ -67,13 +128,14 @@ pub struct Blocks {
 }
 
 fn block_layout(log: u32) -> Layout {
-    // SAFETY: The alignment is a power of two, and the size is at most 64 KiB.
-    unsafe { Layout::from_size_align_unchecked(64 << (log & 15), 64) }
+    // SAFETY: The alignment is a power of two, and the size is at most 2^15 lines.
+    unsafe { Layout::from_size_align_unchecked(size_of::<Line>() << (log & 15), 64) }
 }
 
 fn dir_layout(log: u32) -> Layout {
-    // SAFETY: The alignment is a power of two, and the size is at most 64 + 2^20 bytes.
-    unsafe { Layout::from_size_align_unchecked(64 + (8 << (log & 31)), 64) }
+    let size = size_of::<Line>() + (size_of::<Word>() << (log & 31));
+    // SAFETY: The alignment is a power of two, and the size is at most a line and 2^31 words.
+    unsafe { Layout::from_size_align_unchecked(size, 64) }
 }
 
 #[inline(always)]
@@ -105,12 +167,12 @@ impl Blocks {
         self.bytes.load() as usize
     }
 
-    /// The lines of block `n`.
+    /// Block `n`.
     #[inline(always)]
-    pub fn block(&self, n: u32) -> Option<&[Line]> {
+    pub fn block(&self, n: u32) -> Option<Block<'_>> {
         match Self::entry(self.dir.follow(), n) {
             0 => self.block_again(n),
-            packed => Some(self.lines(packed)),
+            packed => Some(self.at(packed)),
         }
     }
 
@@ -118,11 +180,11 @@ impl Blocks {
     /// directory before the reference, and a newer directory has it.
     #[cold]
     #[inline(never)]
-    fn block_again(&self, n: u32) -> Option<&[Line]> {
+    fn block_again(&self, n: u32) -> Option<Block<'_>> {
         arch::read_barrier();
         match Self::entry(self.dir.follow(), n) {
             0 => None,
-            packed => Some(self.lines(packed)),
+            packed => Some(self.at(packed)),
         }
     }
 
@@ -130,7 +192,9 @@ impl Blocks {
     #[inline(always)]
     fn entry(dir: u64, n: u32) -> u64 {
         let (ptr, log) = unpack(dir);
-        if dir == 0 || n >= 1u32.wrapping_shl(log) {
+        // No directory is 0, which says that it ends before its first entry; so one comparison is
+        // enough, and the last entry of a directory is not used.
+        if n.wrapping_add(1).wrapping_shr(log) != 0 {
             return 0;
         }
         // SAFETY: By the invariant the directory is one line and `1 << log` entries, all of them
@@ -140,11 +204,15 @@ impl Blocks {
     }
 
     #[inline(always)]
-    fn lines(&self, packed: u64) -> &[Line] {
-        let (ptr, log) = unpack(packed);
-        // SAFETY: By the invariant a published block is `1 << log` initialised lines, which live
-        // until `self` is dropped; they have interior mutability and all accesses are atomic.
-        unsafe { core::slice::from_raw_parts(ptr, 1usize.wrapping_shl(log)) }
+    fn at(&self, packed: u64) -> Block<'_> {
+        let (lines, log) = unpack(packed);
+        // INVARIANT: By the invariant of `self` a published block is `1 << log` initialised lines,
+        // which live until `self` is dropped.
+        Block {
+            lines,
+            log,
+            blocks: PhantomData,
+        }
     }
 
     /// Appends `count` (1 to 4) zeroed blocks of `1 << log` lines each with numbers in a row, and
@@ -161,7 +229,7 @@ impl Blocks {
     fn add_locked(&self, count: u32, log: u32, flags: Flags) -> Result<u32, NoBlock> {
         let first = self.used.load() as u32;
         let end = first.wrapping_add(count);
-        if end > 1 << DIR_LAST {
+        if end >= 1 << DIR_LAST {
             return Err(NoBlock);
         }
         let mut fresh = [None; 4];
@@ -187,21 +255,42 @@ impl Blocks {
             cell.publish(pack(block, log));
         }
         self.used.store(u64::from(end));
-        self.account(block_layout(log).size().wrapping_mul(count as usize));
+        self.account(block_layout(log), count);
         Ok(first)
+    }
+
+    /// Bytes that [`Blocks::add`] would add, if nobody else adds.
+    pub fn cost(&self, count: u32, log: u32) -> usize {
+        let blocks = accounted(block_layout(log)).wrapping_mul(count as usize);
+        let end = (self.used.load() as u32).wrapping_add(count);
+        match self.wanted_dir(end) {
+            Some(log) => accounted(dir_layout(log)).wrapping_add(blocks),
+            None => blocks,
+        }
+    }
+
+    /// The power of two of the directory that must replace the one there is for `entries`, if that
+    /// is too small.
+    fn wanted_dir(&self, entries: u32) -> Option<u32> {
+        let dir = self.dir.load();
+        let (_, mut log) = unpack(dir);
+        if dir != 0 && entries < 1u32.wrapping_shl(log) {
+            return None;
+        }
+        log = log.max(DIR_FIRST);
+        while entries >= 1u32.wrapping_shl(log) {
+            log = log.wrapping_add(1);
+        }
+        Some(log)
     }
 
     /// Makes the directory hold `entries` at least.
     fn reserve(&self, entries: u32, flags: Flags) -> bool {
+        let Some(log) = self.wanted_dir(entries) else {
+            return true;
+        };
         let old = self.dir.load();
         let (old_ptr, old_log) = unpack(old);
-        let mut log = if old == 0 { DIR_FIRST } else { old_log };
-        if old != 0 && entries <= 1u32.wrapping_shl(log) {
-            return true;
-        }
-        while entries > 1u32.wrapping_shl(log) {
-            log = log.wrapping_add(1);
-        }
         let Some(fresh) = arch::alloc(dir_layout(log), flags) else {
             return false;
         };
@@ -220,14 +309,20 @@ impl Blocks {
         }
         // INVARIANT: Zeroed, then filled with the entries that were there; keeps the old one.
         self.dir.publish(pack(fresh, log));
-        self.account(dir_layout(log).size());
+        self.account(dir_layout(log), 1);
         true
     }
 
-    fn account(&self, more: usize) {
-        self.bytes
-            .store(self.bytes.load().wrapping_add(more as u64));
+    /// Counts `count` allocations.
+    fn account(&self, layout: Layout, count: u32) {
+        let more = (accounted(layout) as u64).wrapping_mul(u64::from(count));
+        self.bytes.store(self.bytes.load().wrapping_add(more));
     }
+}
+
+/// Bytes of an allocation, of 64 a line, whatever loom takes for one.
+fn accounted(layout: Layout) -> usize {
+    layout.size() / size_of::<Line>() * 64
 }
 
 impl Default for Blocks {
@@ -257,10 +352,32 @@ impl Drop for Blocks {
     }
 }
 
+/// The number of bits that are set.
+#[inline(always)]
+pub fn count_ones(v: u64) -> u32 {
+    arch::count_ones(v)
+}
+
 /// Orders the loads before it before the loads after it.
 #[inline(always)]
 pub fn read_barrier() {
     arch::read_barrier();
+}
+
+/// Asks for the cache line of `at`; does nothing where there is no such instruction.
+#[inline(always)]
+pub fn prefetch<T>(at: &T) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: A hint, about an address that is ours.
+    unsafe {
+        core::arch::asm!(
+            "prefetcht0 [{}]",
+            in(reg) at,
+            options(nostack, preserves_flags, readonly)
+        );
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = at;
 }
 
 /// Whether a test wants this allocation to fail; for allocators on top of [`Blocks`].
@@ -300,6 +417,11 @@ mod arch {
     #[inline(always)]
     pub(super) fn injected_failure() -> bool {
         false
+    }
+
+    #[inline(always)]
+    pub(super) fn count_ones(v: u64) -> u32 {
+        crate::sys::cpu::count_ones(v)
     }
 
     #[inline(always)]
@@ -358,6 +480,46 @@ mod arch {
         }
     }
 
+    /// Half of a word, read and written by itself. A word whose halves may be written while others
+    /// read is accessed by halves only as long as it may.
+    #[derive(Clone, Copy)]
+    pub struct Half<'a>(&'a UnsafeCell<u32>);
+
+    impl Half<'_> {
+        /// Half `i` of the words from `words` on.
+        ///
+        /// # Safety
+        ///
+        /// There are so many words there, initialised and valid for the lifetime.
+        #[inline(always)]
+        pub(super) unsafe fn new(words: *const Word, i: usize) -> Self {
+            let i = i ^ usize::from(cfg!(target_endian = "big"));
+            // SAFETY: By this function's own requirement.
+            Half(unsafe { &*words.cast::<UnsafeCell<u32>>().add(i) })
+        }
+
+        /// Reads a reference, as [`Word::follow`] does.
+        #[inline(always)]
+        pub fn follow(self) -> u32 {
+            // SAFETY: The cell is valid and aligned; see `Word`'s `Sync` for races.
+            unsafe { self.0.get().read_volatile() }
+        }
+
+        /// Writes after all that was written before.
+        #[inline]
+        pub fn publish(self, v: u32) {
+            barrier::smp_mb(barrier::Write);
+            // SAFETY: As for `follow`.
+            unsafe { self.0.get().write_volatile(v) };
+        }
+
+        /// Asks for its cache line.
+        #[inline(always)]
+        pub fn prefetch(self) {
+            super::prefetch(self.0);
+        }
+    }
+
     /// Taken by trying only: two at once is a caller's mistake, and the second fails.
     pub(super) struct Lock(Atomic<i32>);
 
@@ -407,9 +569,17 @@ mod arch {
 #[cfg(not(CONFIG_RUST))]
 mod arch {
     use core::{alloc::Layout, ptr::NonNull};
-    use std::sync::atomic::{fence, AtomicBool, AtomicU64, Ordering};
+    #[cfg(loom)]
+    use loom::sync::atomic::{fence, AtomicBool, AtomicU64, Ordering};
+    #[cfg(not(loom))]
+    use std::sync::atomic::{fence, AtomicBool, AtomicU32, AtomicU64, Ordering};
 
     use crate::host;
+
+    #[inline(always)]
+    pub(super) fn count_ones(v: u64) -> u32 {
+        v.count_ones()
+    }
 
     /// Stands for the kernel's allocation flags.
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -420,7 +590,14 @@ mod arch {
             return None;
         }
         // SAFETY: No layout of this module has size zero.
-        NonNull::new(unsafe { std::alloc::alloc_zeroed(layout) })
+        let ptr = NonNull::new(unsafe { std::alloc::alloc_zeroed(layout) })?;
+        #[cfg(loom)]
+        for n in 0..layout.size() / size_of::<Word>() {
+            // SAFETY: In the allocation, and aligned, since a layout is a number of words. A word
+            // of loom's is not zero when its bytes are.
+            unsafe { ptr.cast::<Word>().add(n).write(Word::new(0)) };
+        }
+        Some(ptr)
     }
 
     /// # Safety
@@ -446,7 +623,7 @@ mod arch {
 
     impl Word {
         /// A cell with `v`.
-        pub const fn new(v: u64) -> Self {
+        pub fn new(v: u64) -> Self {
             Word(AtomicU64::new(v))
         }
 
@@ -473,6 +650,78 @@ mod arch {
         pub fn publish(&self, v: u64) {
             self.0.store(v, Ordering::Release);
         }
+    }
+
+    /// Half of a word, read and written by itself. A word whose halves may be written while others
+    /// read is accessed by halves only as long as it may.
+    #[cfg(not(loom))]
+    #[derive(Clone, Copy)]
+    pub struct Half<'a>(&'a AtomicU32);
+
+    #[cfg(not(loom))]
+    impl Half<'_> {
+        /// Half `i` of the words from `words` on.
+        ///
+        /// # Safety
+        ///
+        /// There are so many words there, initialised and valid for the lifetime.
+        #[inline(always)]
+        pub(super) unsafe fn new(words: *const Word, i: usize) -> Self {
+            let i = i ^ usize::from(cfg!(target_endian = "big"));
+            // SAFETY: By this function's own requirement.
+            Half(unsafe { &*words.cast::<AtomicU32>().add(i) })
+        }
+
+        /// Reads a reference, as [`Word::follow`] does.
+        #[inline(always)]
+        pub fn follow(self) -> u32 {
+            self.0.load(Ordering::Acquire)
+        }
+
+        /// Writes after all that was written before.
+        #[inline]
+        pub fn publish(self, v: u32) {
+            self.0.store(v, Ordering::Release);
+        }
+
+        /// Asks for its cache line.
+        #[inline(always)]
+        pub fn prefetch(self) {
+            super::prefetch(self.0);
+        }
+    }
+
+    /// Loom's cells cannot be taken apart: here a half is written with its word, which only the one
+    /// writer does.
+    #[cfg(loom)]
+    #[derive(Clone, Copy)]
+    pub struct Half<'a>(&'a Word, u32);
+
+    #[cfg(loom)]
+    impl Half<'_> {
+        /// Half `i` of the words from `words` on.
+        ///
+        /// # Safety
+        ///
+        /// There are so many words there, initialised and valid for the lifetime.
+        pub(super) unsafe fn new(words: *const Word, i: usize) -> Self {
+            // SAFETY: By this function's own requirement.
+            Half(unsafe { &*words.add(i >> 1) }, (i as u32 & 1) << 5)
+        }
+
+        /// Reads a reference, as [`Word::follow`] does.
+        pub fn follow(self) -> u32 {
+            (self.0.follow() >> self.1) as u32
+        }
+
+        /// Writes after all that was written before.
+        pub fn publish(self, v: u32) {
+            let kept = self.0.load() & !(u64::from(u32::MAX) << self.1);
+            self.0.publish(kept | (u64::from(v) << self.1));
+        }
+
+        /// Asks for its cache line.
+        pub fn prefetch(self) {}
     }
 
     /// Taken by trying only: two at once is a caller's mistake, and the second fails.

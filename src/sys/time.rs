@@ -9,3 +9,10 @@ pub(crate) fn now_ms() -> u64 {
     // SAFETY: Reads the jiffies.
     unsafe { bindings::jiffies_msec() }
 }
+
+/// Microseconds of the monotonic clock.
+pub(crate) fn now_us() -> u64 {
+    // SAFETY: Reads the clock.
+    let ns = unsafe { kernel::bindings::ktime_get() };
+    (ns as u64) / 1000
+}

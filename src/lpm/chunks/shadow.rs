@@ -14,7 +14,7 @@
 //! The order of prefixes is the order of a walk through the tree, so it serves iteration too. A
 //! child inherits if no prefix of its parent covers its slot.
 
-use super::chunk::{self, REF_MASK};
+use super::super::arena::{self, REF_MASK};
 use crate::sys::shared::{Blocks, Line};
 
 /// The part of a prefix word that orders it.
@@ -92,6 +92,14 @@ impl Edit {
         }
     }
 
+    /// The first word that is not as before.
+    fn at(self) -> u32 {
+        match self {
+            Edit::None => u32::MAX,
+            Edit::Insert(at, _) | Edit::Replace(at, _) | Edit::Remove(at) => at,
+        }
+    }
+
     /// Word `i` after the change; `old` gives the words before it.
     fn get(self, i: u32, old: impl FnOnce(u32) -> u64) -> u64 {
         match self {
@@ -109,6 +117,8 @@ pub(super) struct View<'a> {
     lines: &'a [Line],
     pfxs: u32,
     kids: u32,
+    /// The word of the first child.
+    kid_at: u32,
     pfx_edit: Edit,
     kid_edit: Edit,
 }
@@ -150,15 +160,28 @@ impl<'a> View<'a> {
         let lines = if node == 0 {
             &[]
         } else {
-            chunk::lines(own, node).unwrap_or(&[])
+            arena::lines(own, node).unwrap_or(&[])
         };
         let head = word(lines, 0);
+        let pfxs = head as u32 & 0xffff;
         View {
             lines,
-            pfxs: head as u32 & 0xffff,
+            pfxs,
             kids: (head >> 16) as u32 & 0xffff,
+            kid_at: pfxs.wrapping_add(1),
             pfx_edit: Edit::None,
             kid_edit: Edit::None,
+        }
+    }
+
+    /// A node that is being built at `node`: its children start at word `kid_at`, and nothing but
+    /// the cover is in its first word yet.
+    pub(super) fn staged(own: &'a Blocks, node: u32, pfxs: u32, kids: u32, kid_at: u32) -> Self {
+        View {
+            pfxs,
+            kids,
+            kid_at,
+            ..View::new(own, node)
         }
     }
 
@@ -192,9 +215,8 @@ impl<'a> View<'a> {
     }
 
     pub(super) fn kid(&self, i: u32) -> u64 {
-        self.kid_edit.get(i, |i| {
-            word(self.lines, self.pfxs.wrapping_add(i).wrapping_add(1))
-        })
+        self.kid_edit
+            .get(i, |i| word(self.lines, self.kid_at.wrapping_add(i)))
     }
 
     /// The value for addresses of this node that none of its prefixes covers.
@@ -224,28 +246,30 @@ impl<'a> View<'a> {
 
     /// The value of the longest prefix of this node for `slot`, 0 if there is none.
     pub(super) fn best(&self, slot: u32) -> u32 {
-        let mut best = 0;
-        for i in 0..self.pfxs() {
-            let word = self.pfx(i);
-            let offset = slot.wrapping_sub(key_start(pfx_key(word)));
-            if offset > slot {
-                break;
-            }
-            if offset < key_span(pfx_key(word)) {
-                best = pfx_value(word);
-            }
-        }
-        best
+        let (_, after) = self.find_pfx(key(slot, 15));
+        self.best_before(after, slot)
     }
 
-    /// Calls `f(start, end, value, child)` for consecutive ranges of slots that cover all 256: the
-    /// value of the longest prefix of this node that covers them, 0 if none does. A slot with a
-    /// child is a range of its own.
-    pub(super) fn walk(&self, mut f: impl FnMut(u32, u32, u32, Option<Kid>)) {
+    /// The same among the prefixes before index `i`, all of which start at or before `slot`.
+    fn best_before(&self, i: u32, slot: u32) -> u32 {
+        // Prefixes are nested or apart: the last one that holds the slot is the longest.
+        for i in (0..i).rev() {
+            let word = self.pfx(i);
+            if slot.wrapping_sub(key_start(pfx_key(word))) < key_span(pfx_key(word)) {
+                return pfx_value(word);
+            }
+        }
+        0
+    }
+
+    /// Calls `f(start, end, value, child)` for consecutive ranges of slots from `low` to `high`, the
+    /// slots of a prefix or all: the value of the longest prefix of this node that covers them, 0
+    /// if none does. A slot with a child is a range of its own.
+    pub(super) fn walk(&self, low: u32, high: u32, mut f: impl FnMut(u32, u32, u32, Option<Kid>)) {
         let kids = self.kids();
-        let mut kid = 0;
-        let mut kid_word = if kids == 0 { 0 } else { self.kid(0) };
-        let mut from = 0;
+        let mut kid = if low == 0 { 0 } else { self.find_kid(low).1 };
+        let mut kid_word = if kid < kids { self.kid(kid) } else { 0 };
+        let mut from = low;
         let mut emit = |to: u32, value: u32| {
             while kid < kids && kid_slot(kid_word) < to {
                 let slot = kid_slot(kid_word);
@@ -270,12 +294,17 @@ impl<'a> View<'a> {
         };
 
         // The prefixes that hold the current slot, the longest last: ends and values.
-        let mut open = [(256u32, 0u32); 16];
+        let (_, first) = self.find_pfx(key(low, 0));
+        let mut open = [(high, 0u32); 16];
+        open[0].1 = self.best_before(first, low);
         let mut depth = 0usize;
-        for i in 0..self.pfxs() {
+        for i in first..self.pfxs() {
             let word = self.pfx(i);
             let start = key_start(pfx_key(word));
-            let end = start.wrapping_add(key_span(pfx_key(word)));
+            if start >= high {
+                break;
+            }
+            let end = start.wrapping_add(key_span(pfx_key(word))).min(high);
             while depth > 0 && open[depth & 15].0 <= start {
                 let (to, value) = open[depth & 15];
                 emit(to, value);
@@ -295,9 +324,21 @@ impl<'a> View<'a> {
         }
     }
 
-    /// Writes the node as it will be to `to`, which may be where it is now.
+    /// Writes the node as it will be to `to`.
     pub(super) fn write(&self, own: &Blocks, to: u32, cover: u32) {
-        let Some(lines) = chunk::lines(own, to) else {
+        self.write_from(own, to, cover, 0);
+    }
+
+    /// Makes the node where it is what it will be.
+    pub(super) fn write_in_place(&self, own: &Blocks, node: u32) {
+        let pfx = self.pfx_edit.at();
+        let kid = self.kid_edit.at().saturating_add(self.pfxs());
+        self.write_from(own, node, self.cover(), pfx.min(kid));
+    }
+
+    /// Writes the head, and the words from index `from` on.
+    fn write_from(&self, own: &Blocks, to: u32, cover: u32, from: u32) {
+        let Some(lines) = arena::lines(own, to) else {
             return;
         };
         let (pfxs, kids) = (self.pfxs(), self.kids());
@@ -315,14 +356,14 @@ impl<'a> View<'a> {
             }
         };
         // In place, words move by one at most, and all in the same direction: go against it.
-        let grown = total > self.pfxs.wrapping_add(self.kids);
-        for n in 0..total {
-            let i = if grown {
-                total.wrapping_sub(1).wrapping_sub(n)
-            } else {
-                n
-            };
-            put(i.wrapping_add(1), at(i));
+        if total > self.pfxs.wrapping_add(self.kids) {
+            for i in (from..total).rev() {
+                put(i.wrapping_add(1), at(i));
+            }
+        } else {
+            for i in from..total {
+                put(i.wrapping_add(1), at(i));
+            }
         }
         let counts = u64::from(pfxs) | (u64::from(kids) << 16);
         put(0, counts | (u64::from(cover) << 32));
@@ -348,7 +389,7 @@ pub(super) fn set_cover(own: &Blocks, node: u32, cover: u32) {
 }
 
 fn put(own: &Blocks, node: u32, i: u32, f: impl FnOnce(u64) -> u64) {
-    if let Some(line) = chunk::lines(own, node).and_then(|lines| lines.get(i as usize >> 3)) {
+    if let Some(line) = arena::lines(own, node).and_then(|lines| lines.get(i as usize >> 3)) {
         let cell = line.word(i as usize);
         cell.store(f(cell.load()));
     }

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A whole table before it is built: sorted and built at once, it takes a fraction of the time that
+//! it takes route by route.
+
+use crate::lpm;
+use crate::lpm::Prefix;
+use crate::lpm::Value;
+use crate::lpm::V4;
+use crate::sys::work;
+use kernel::prelude::*;
+
+/// A change of a prefix; a value of 0 takes it away.
+#[derive(Clone, Copy)]
+struct Item {
+    prefix: Prefix<V4>,
+    /// Which of several changes of a prefix is the last.
+    order: u32,
+    value: Value,
+}
+
+/// The changes of one table, in the order of their events.
+pub(super) struct Bulk {
+    items: KVVec<Item>,
+}
+
+impl Bulk {
+    pub(super) fn new() -> Self {
+        Self {
+            items: KVVec::new(),
+        }
+    }
+
+    /// Adds a change.
+    ///
+    /// # Context
+    ///
+    /// Process, may sleep.
+    pub(super) fn push(&mut self, prefix: Prefix<V4>, value: Value) -> Result {
+        if self.items.len() == self.items.capacity() {
+            // `push` would grow by itself, but not by doubling what is large.
+            let more = self.items.len().max(1024);
+            self.items.reserve(more, GFP_KERNEL_ACCOUNT)?;
+        }
+        let order = self.items.len() as u32;
+        let item = Item {
+            prefix,
+            order,
+            value,
+        };
+        Ok(self.items.push(item, GFP_KERNEL_ACCOUNT)?)
+    }
+
+    /// Builds `writer`'s table, which is empty. `unused` is called with each value that a later
+    /// change of its prefix replaced.
+    ///
+    /// # Context
+    ///
+    /// Process, may sleep.
+    pub(super) fn build(
+        mut self,
+        writer: &mut lpm::Writer<V4>,
+        table: &lpm::Table<V4>,
+        mut unused: impl FnMut(Value),
+    ) -> Result<(), lpm::Error> {
+        // In place: the kernel's dump is nearly in this order.
+        self.items
+            .sort_unstable_by_key(|item| (item.prefix, item.order));
+        work::reschedule();
+
+        // What remains moves to the front.
+        let mut len = 0usize;
+        for n in 0..self.items.len() {
+            let Some(&item) = self.items.get(n) else {
+                break;
+            };
+            let next = self.items.get(n.wrapping_add(1));
+            if next.is_some_and(|next| next.prefix == item.prefix) {
+                if item.value != 0 {
+                    unused(item.value);
+                }
+            } else if item.value != 0 {
+                if let Some(slot) = self.items.get_mut(len) {
+                    *slot = item;
+                    len = len.wrapping_add(1);
+                }
+            }
+        }
+        let items = self.items.get(..len).unwrap_or(&[]);
+        writer.build(
+            table,
+            items.iter().map(|item| (item.prefix, item.value)),
+            GFP_KERNEL_ACCOUNT,
+        )
+    }
+}
