@@ -75,6 +75,18 @@ pub trait Family:
     /// Stores address `i` of those in a line.
     #[doc(hidden)]
     fn set_in_line(line: &Line, i: u32, addr: Self::Addr);
+
+    /// Prefixes that find room in a cache line, each an address and a mask.
+    #[doc(hidden)]
+    const MASKED_PER_LINE: u32;
+
+    /// Whether prefix `i` of those in a line holds `addr`.
+    #[doc(hidden)]
+    fn holds(line: &Line, i: u32, addr: Self::Addr) -> bool;
+
+    /// Stores prefix `i` of those in a line: the first address and the last.
+    #[doc(hidden)]
+    fn set_masked(line: &Line, i: u32, first: Self::Addr, last: Self::Addr);
 }
 
 /// IPv4.
@@ -86,7 +98,7 @@ pub struct V4;
 pub struct V6;
 
 macro_rules! family {
-    ($family:ident, $addr:ident, $bits:literal, $per_line:literal, $in_line:path, $set_in_line:path) => {
+    ($family:ident, $addr:ident, $bits:literal, $per_line:literal, $masked:literal, $cells:ident) => {
         impl sealed::Sealed for $family {}
 
         impl Family for $family {
@@ -156,42 +168,86 @@ macro_rules! family {
 
             #[inline(always)]
             fn in_line(line: &Line, i: u32) -> $addr {
-                $in_line(line, i)
+                $cells::in_line(line, i)
             }
 
             #[inline(always)]
             fn set_in_line(line: &Line, i: u32, addr: $addr) {
-                $set_in_line(line, i, addr);
+                $cells::set_in_line(line, i, addr);
+            }
+
+            const MASKED_PER_LINE: u32 = $masked;
+
+            #[inline(always)]
+            fn holds(line: &Line, i: u32, addr: $addr) -> bool {
+                $cells::holds(line, i, addr)
+            }
+
+            fn set_masked(line: &Line, i: u32, first: $addr, last: $addr) {
+                $cells::set_masked(line, i, first, !(first ^ last));
             }
         }
     };
 }
 
-family!(V4, u32, 32, 16, half, set_half);
-family!(V6, u128, 128, 4, pair, set_pair);
+family!(V4, u32, 32, 16, 8, v4);
+family!(V6, u128, 128, 4, 2, v6);
 
-#[inline(always)]
-fn half(line: &Line, i: u32) -> u32 {
-    let word = line.word(i as usize >> 1).load();
-    word.wrapping_shr((i & 1) << 5) as u32
+/// Addresses of 32 bits in lines: halves of words; with a mask, a word.
+mod v4 {
+    use super::{with_half, Line};
+
+    #[inline(always)]
+    pub(super) fn in_line(line: &Line, i: u32) -> u32 {
+        let word = line.word(i as usize >> 1).load();
+        word.wrapping_shr((i & 1) << 5) as u32
+    }
+
+    pub(super) fn set_in_line(line: &Line, i: u32, addr: u32) {
+        let word = line.word(i as usize >> 1);
+        word.store(with_half(word.load(), i, addr));
+    }
+
+    #[inline(always)]
+    pub(super) fn holds(line: &Line, i: u32, addr: u32) -> bool {
+        let word = line.word(i as usize).load();
+        (addr ^ word as u32) & (word >> 32) as u32 == 0
+    }
+
+    pub(super) fn set_masked(line: &Line, i: u32, addr: u32, mask: u32) {
+        line.word(i as usize)
+            .store(u64::from(addr) | (u64::from(mask) << 32));
+    }
 }
 
-fn set_half(line: &Line, i: u32, v: u32) {
-    let word = line.word(i as usize >> 1);
-    word.store(with_half(word.load(), i, v));
-}
+/// Addresses of 128 bits in lines: two words, the high one first.
+mod v6 {
+    use super::Line;
 
-#[inline(always)]
-fn pair(line: &Line, i: u32) -> u128 {
-    let at = (i as usize) << 1;
-    let (high, low) = (line.word(at).load(), line.word(at | 1).load());
-    (u128::from(high) << 64) | u128::from(low)
-}
+    #[inline(always)]
+    pub(super) fn in_line(line: &Line, i: u32) -> u128 {
+        let at = (i as usize) << 1;
+        let (high, low) = (line.word(at).load(), line.word(at | 1).load());
+        (u128::from(high) << 64) | u128::from(low)
+    }
 
-fn set_pair(line: &Line, i: u32, v: u128) {
-    let at = (i as usize) << 1;
-    line.word(at).store((v >> 64) as u64);
-    line.word(at | 1).store(v as u64);
+    pub(super) fn set_in_line(line: &Line, i: u32, addr: u128) {
+        let at = (i as usize) << 1;
+        line.word(at).store((addr >> 64) as u64);
+        line.word(at | 1).store(addr as u64);
+    }
+
+    #[inline(always)]
+    pub(super) fn holds(line: &Line, i: u32, addr: u128) -> bool {
+        let at = i << 1;
+        (addr ^ in_line(line, at)) & in_line(line, at | 1) == 0
+    }
+
+    pub(super) fn set_masked(line: &Line, i: u32, addr: u128, mask: u128) {
+        let at = i << 1;
+        set_in_line(line, at, addr);
+        set_in_line(line, at | 1, mask);
+    }
 }
 
 /// A prefix: an address without host bits and a length. Ordered by address, then by length.

@@ -5,7 +5,13 @@
 //! What lookups read is one extent, made anew by each change: the first addresses of ranges with
 //! one answer each, in order, then these answers. A lookup counts the addresses that are not
 //! beyond its own, without a branch that depends on them: first those that start a line, then the
-//! others of one line. The prefixes are in a list of the writer's.
+//! others of one line.
+//!
+//! With up to [`SCANNED`] prefixes the extent has these themselves, the longest first, and a lookup
+//! goes through them until one holds its address: so few branches are predicted well, and then
+//! nothing waits for their outcome.
+//!
+//! The prefixes are in a list of the writer's.
 
 use super::{
     algorithm::{Engine, Shape},
@@ -20,7 +26,13 @@ use core::marker::PhantomData;
 /// In the root word: the low half is the extent, and the number of ranges is above.
 pub(super) const RANGES: u64 = 1 << 33;
 
+/// In the root word, beside [`RANGES`]: the extent has prefixes to be scanned.
+const SCAN: u64 = 1 << 34;
+
 const COUNT_SHIFT: u32 = 40;
+
+/// The most prefixes that are scanned.
+const SCANNED: u32 = 8;
 
 /// The most ranges: their extent must not exceed [`arena::MAX_LINES`].
 const MAX_RANGES: u32 = 96;
@@ -34,22 +46,51 @@ const WORDS: u32 = 3;
 /// Values in a line.
 const VALUES: u32 = 16;
 
-fn lines_of_starts<F: Family>(ranges: u32) -> u32 {
-    ranges.div_ceil(F::PER_LINE)
+/// Lines before the values.
+fn lines_of_keys<F: Family>(scan: bool, n: u32) -> u32 {
+    n.div_ceil(if scan {
+        F::MASKED_PER_LINE
+    } else {
+        F::PER_LINE
+    })
 }
 
-fn lines_for<F: Family>(ranges: u32) -> u32 {
-    lines_of_starts::<F>(ranges).wrapping_add(ranges.div_ceil(VALUES))
+/// Lines for `n` prefixes to be scanned, or ranges.
+fn lines_for<F: Family>(scan: bool, n: u32) -> u32 {
+    lines_of_keys::<F>(scan, n).wrapping_add(n.div_ceil(VALUES))
 }
 
-/// The value for `addr` in the ranges that `root` leads to, 0 if none.
+/// The value for `addr` in what `root` leads to, 0 if none.
 #[inline(never)]
 pub(super) fn lookup<F: Family>(blocks: &Blocks, root: u64, addr: F::Addr) -> u32 {
-    let ranges = (root >> COUNT_SHIFT) as u32;
+    let n = (root >> COUNT_SHIFT) as u32;
     let Some(lines) = arena::lines(blocks, root as u32 & REF_MASK) else {
         return 0;
     };
-    let starts = lines_of_starts::<F>(ranges);
+    if root & SCAN != 0 {
+        scan::<F>(lines, n, addr)
+    } else {
+        search::<F>(lines, n, addr)
+    }
+}
+
+#[inline(always)]
+fn scan<F: Family>(lines: &[Line], prefixes: u32, addr: F::Addr) -> u32 {
+    let values = lines_of_keys::<F>(true, prefixes) as usize;
+    for i in 0..prefixes {
+        let Some(line) = lines.get((i / F::MASKED_PER_LINE) as usize) else {
+            return 0;
+        };
+        if F::holds(line, i % F::MASKED_PER_LINE, addr) {
+            return lines.get(values).map_or(0, |line| value(line, i));
+        }
+    }
+    0
+}
+
+#[inline(always)]
+fn search<F: Family>(lines: &[Line], ranges: u32, addr: F::Addr) -> u32 {
+    let starts = lines_of_keys::<F>(false, ranges);
     let mut line = 0u32;
     for other in lines.get(1..starts as usize).unwrap_or(&[]) {
         line = line.wrapping_add(u32::from(F::in_line(other, 0) <= addr));
@@ -80,7 +121,8 @@ pub(super) struct Ranges<F: Family> {
     list: u32,
     len: u32,
     extent: u32,
-    ranges: u32,
+    /// Ranges in the extent, or prefixes if these are scanned.
+    cells: u32,
     family: PhantomData<F>,
 }
 
@@ -209,7 +251,7 @@ impl<F: Family> Ranges<F> {
             list: 0,
             len: 0,
             extent: 0,
-            ranges: 0,
+            cells: 0,
             family: PhantomData,
         }
     }
@@ -240,12 +282,11 @@ impl<F: Family> Ranges<F> {
         if new.len == 0 {
             return Ok(Self::new());
         }
-        let list = new.list(up.own(), Change::None);
-        list.ranges(|_, _| new.ranges = new.ranges.wrapping_add(1));
+        new.cells = new.list(up.own(), Change::None).cells();
         let to = up.take(Place::Own, list_lines(new.len))?;
-        new.extent = up.take(Place::Shared, lines_for::<F>(new.ranges))?;
+        new.extent = up.take(Place::Shared, new.lines())?;
         let list = new.list(up.own(), Change::None);
-        write_ranges(up.shared(), new.extent, new.ranges, &list);
+        list.publish(up.shared(), new.extent, new.cells);
         list.write(up.own(), to);
         new.list = to;
         Ok(new)
@@ -263,64 +304,102 @@ impl<F: Family> Ranges<F> {
     fn apply(&mut self, up: &mut Update<'_, F>, change: Change<F>) -> Result<(), Error> {
         up.reserve(1)?;
         let list = self.list(up.own(), change);
-        let (len, mut ranges) = (list.len(), 0u32);
-        list.ranges(|_, _| ranges = ranges.wrapping_add(1));
-        if ranges > MAX_RANGES {
+        let (len, cells) = (list.len(), list.cells());
+        if cells > MAX_RANGES {
             return Err(Error::NoMemory);
         }
         let mut to = self.list;
         if list_lines(len) != list_lines(self.len) && len > 0 {
             to = up.take(Place::Own, list_lines(len))?;
         }
-        let lines = lines_for::<F>(ranges);
         let extent = match len {
             0 => 0,
-            _ => up.take(Place::Shared, lines)?,
+            _ => up.take(Place::Shared, lines_for::<F>(is_scanned(len), cells))?,
         };
 
         let list = self.list(up.own(), change);
         if len > 0 {
-            write_ranges(up.shared(), extent, ranges, &list);
+            list.publish(up.shared(), extent, cells);
             list.write(up.own(), to);
         }
-        let (old, old_lines) = (self.extent, lines_for::<F>(self.ranges));
+        let (old, old_lines) = (self.extent, self.lines());
         if (to != self.list || len == 0) && self.list != 0 {
             up.free(Place::Own, self.list, list_lines(self.len));
         }
-        self.list = if len == 0 { 0 } else { to };
-        self.len = len;
-        self.extent = extent;
-        self.ranges = if len == 0 { 0 } else { ranges };
+        *self = Ranges {
+            list: if len == 0 { 0 } else { to },
+            len,
+            extent,
+            cells,
+            family: PhantomData,
+        };
         up.table.root.publish(self.root());
         up.retire(old, old_lines);
         Ok(())
     }
+
+    /// Lines of the extent.
+    fn lines(&self) -> u32 {
+        lines_for::<F>(is_scanned(self.len), self.cells)
+    }
 }
 
-/// Writes the ranges of `list` to the extent `r`, before it is published.
-fn write_ranges<F: Family>(shared: &Blocks, r: u32, ranges: u32, list: &List<'_, F>) {
-    let Some(lines) = arena::lines(shared, r) else {
-        return;
-    };
-    let starts = lines_of_starts::<F>(ranges);
-    let put_start = |n: u32, addr: F::Addr| {
-        if let Some(line) = lines.get((n / F::PER_LINE) as usize) {
-            F::set_in_line(line, n % F::PER_LINE, addr);
+fn is_scanned(prefixes: u32) -> bool {
+    prefixes <= SCANNED
+}
+
+impl<F: Family> List<'_, F> {
+    /// Ranges, or prefixes if these are scanned.
+    fn cells(&self) -> u32 {
+        if is_scanned(self.len()) {
+            return self.len();
         }
-    };
-    let mut n = 0u32;
-    list.ranges(|start, v| {
-        put_start(n, start);
-        let at = starts.wrapping_add(n / VALUES) as usize;
-        if let Some(line) = lines.get(at) {
-            let word = line.word((n % VALUES) as usize >> 1);
-            word.store(arena::with_half(word.load(), n, v));
+        let mut ranges = 0u32;
+        self.ranges(|_, _| ranges = ranges.wrapping_add(1));
+        ranges
+    }
+
+    /// Writes what lookups read to the extent `r`, before it is published.
+    fn publish(&self, shared: &Blocks, r: u32, cells: u32) {
+        let Some(lines) = arena::lines(shared, r) else {
+            return;
+        };
+        let scan = is_scanned(self.len());
+        let keys = lines_of_keys::<F>(scan, cells);
+        let put_value = |n: u32, v: Value| {
+            if let Some(line) = lines.get(keys.wrapping_add(n / VALUES) as usize) {
+                let word = line.word((n % VALUES) as usize >> 1);
+                word.store(arena::with_half(word.load(), n, v));
+            }
+        };
+        let mut n = 0u32;
+        if scan {
+            for len in (1..F::BITS.wrapping_add(1)).rev() {
+                for (p, v) in self.iter().filter(|(p, _)| p.len() == len) {
+                    if let Some(line) = lines.get((n / F::MASKED_PER_LINE) as usize) {
+                        let last = F::host_ones(p.addr(), len);
+                        F::set_masked(line, n % F::MASKED_PER_LINE, p.addr(), last);
+                    }
+                    put_value(n, v);
+                    n = n.wrapping_add(1);
+                }
+            }
+            return;
         }
-        n = n.wrapping_add(1);
-    });
-    while n < starts.wrapping_mul(F::PER_LINE) {
-        put_start(n, F::from_u128(u128::MAX));
-        n = n.wrapping_add(1);
+        let put_start = |n: u32, addr: F::Addr| {
+            if let Some(line) = lines.get((n / F::PER_LINE) as usize) {
+                F::set_in_line(line, n % F::PER_LINE, addr);
+            }
+        };
+        self.ranges(|start, v| {
+            put_start(n, start);
+            put_value(n, v);
+            n = n.wrapping_add(1);
+        });
+        while n < keys.wrapping_mul(F::PER_LINE) {
+            put_start(n, F::from_u128(u128::MAX));
+            n = n.wrapping_add(1);
+        }
     }
 }
 
@@ -373,10 +452,11 @@ impl<F: Family> Engine<F> for Ranges<F> {
     }
 
     fn root(&self) -> u64 {
-        if self.ranges == 0 {
+        if self.cells == 0 {
             return 0;
         }
-        RANGES | u64::from(self.extent) | (u64::from(self.ranges) << COUNT_SHIFT)
+        let scan = if is_scanned(self.len) { SCAN } else { 0 };
+        RANGES | scan | u64::from(self.extent) | (u64::from(self.cells) << COUNT_SHIFT)
     }
 
     fn prepare_retire(&self, up: &mut Update<'_, F>) -> Result<(), Error> {
@@ -384,7 +464,7 @@ impl<F: Family> Engine<F> for Ranges<F> {
     }
 
     fn retire(self, up: &mut Update<'_, F>) {
-        up.retire(self.extent, lines_for::<F>(self.ranges));
+        up.retire(self.extent, self.lines());
         if self.list != 0 {
             up.free(Place::Own, self.list, list_lines(self.len));
         }

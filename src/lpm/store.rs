@@ -39,7 +39,8 @@ pub(super) struct Update<'a, F: Family> {
     pub(super) store: &'a mut Store,
     pub(super) table: &'a Table<F>,
     pub(super) means: Means,
-    taken: [(u32, u32, Place); TAKEN],
+    /// References and lines, and whether they are the writer's own.
+    taken: [(u32, u16, bool); TAKEN],
     len: usize,
 }
 
@@ -49,7 +50,7 @@ impl<'a, F: Family> Update<'a, F> {
             store,
             table,
             means,
-            taken: [(0, 0, Place::Own); TAKEN],
+            taken: [(0, 0, false); TAKEN],
             len: 0,
         }
     }
@@ -70,7 +71,7 @@ impl<'a, F: Family> Update<'a, F> {
         let r = self.alloc(place, lines)?;
         match self.taken.get_mut(self.len) {
             Some(slot) => {
-                *slot = (r, lines, place);
+                *slot = (r, lines as u16, place == Place::Own);
                 self.len = self.len.wrapping_add(1);
                 Ok(r)
             }
@@ -95,8 +96,9 @@ impl<'a, F: Family> Update<'a, F> {
     /// Frees what was taken: the update fails.
     pub(super) fn give_back(&mut self) {
         for i in 0..self.len {
-            if let Some(&(r, lines, place)) = self.taken.get(i) {
-                self.free(place, r, lines);
+            if let Some(&(r, lines, own)) = self.taken.get(i) {
+                let place = if own { Place::Own } else { Place::Shared };
+                self.free(place, r, u32::from(lines));
             }
         }
         self.len = 0;

@@ -266,6 +266,7 @@ impl<F: Family> Writer<F> {
     }
 
     /// After a change: the algorithm and the accounting follow.
+    #[inline(never)]
     pub fn settle(&mut self, t: &Table<F>, flags: Flags) {
         let current = self.algorithm();
         let wanted = self.wanted(Some(current), self.specifics());
@@ -332,6 +333,7 @@ impl<F: Family> Writer<F> {
 }
 
 /// Builds the algorithm `to` from about `len` prefixes that `sorted` gives one by one.
+#[inline(never)]
 fn build<F: Family>(
     up: &mut Update<'_, F>,
     to: Algorithm,

@@ -96,6 +96,7 @@ impl Mirror {
         }
     }
 
+    #[inline(never)]
     fn build(&self, plan: Plan, go_on: &impl Fn() -> bool) -> Built {
         let new = Routes::new(plan.budget, plan.algorithm, GFP_KERNEL_ACCOUNT);
         let (serving, mut routes) = match new {

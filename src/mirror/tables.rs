@@ -115,6 +115,9 @@ pub(crate) struct Routes {
 
 impl Routes {
     /// Empty tables, and their reader's side.
+    // Not inlined, here and below: what is large on the stack while it is made must not be there
+    // while it is filled.
+    #[inline(never)]
     pub(crate) fn new(
         budget: usize,
         algorithm: Option<Algorithm>,
@@ -186,6 +189,7 @@ impl Routes {
     }
 
     /// Builds both tables, which are empty, at once.
+    #[inline(never)]
     pub(super) fn build(&mut self, serving: &Serving, local: Bulk, main: Bulk) -> Result<(), Why> {
         let begin = time::now_us();
         let nexthops = &mut self.nexthops;

@@ -54,6 +54,7 @@ struct Builder<'u, 's, F: Family> {
 }
 
 /// The trie of `sorted`. Nothing is published, and after an error nothing is kept.
+#[inline(never)]
 pub(super) fn build<F: Family>(
     up: &mut Update<'_, F>,
     len: usize,
