@@ -39,6 +39,7 @@ mod batch;
 mod chunks;
 mod family;
 mod ranges;
+pub mod sort;
 mod store;
 mod table;
 mod writer;

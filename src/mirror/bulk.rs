@@ -4,6 +4,7 @@
 //! it takes route by route.
 
 use crate::lpm;
+use crate::lpm::sort;
 use crate::lpm::Prefix;
 use crate::lpm::Value;
 use crate::lpm::V4;
@@ -14,8 +15,6 @@ use kernel::prelude::*;
 #[derive(Clone, Copy)]
 struct Item {
     prefix: Prefix<V4>,
-    /// Which of several changes of a prefix is the last.
-    order: u32,
     value: Value,
 }
 
@@ -42,13 +41,9 @@ impl Bulk {
             let more = self.items.len().max(1024);
             self.items.reserve(more, GFP_KERNEL_ACCOUNT)?;
         }
-        let order = self.items.len() as u32;
-        let item = Item {
-            prefix,
-            order,
-            value,
-        };
-        Ok(self.items.push(item, GFP_KERNEL_ACCOUNT)?)
+        Ok(self
+            .items
+            .push(Item { prefix, value }, GFP_KERNEL_ACCOUNT)?)
     }
 
     /// Builds `writer`'s table, which is empty. `unused` is called with each value that a later
@@ -63,9 +58,16 @@ impl Bulk {
         table: &lpm::Table<V4>,
         mut unused: impl FnMut(Value),
     ) -> Result<(), lpm::Error> {
-        // In place: the kernel's dump is nearly in this order.
-        self.items
-            .sort_unstable_by_key(|item| (item.prefix, item.order));
+        let Some(&any) = self.items.first() else {
+            return Ok(());
+        };
+        let room = sort::spare(self.items.len());
+        let mut room =
+            KVVec::from_elem(any, room, GFP_KERNEL_ACCOUNT).map_err(|_| lpm::Error::NoMemory)?;
+        // Stable, so of the changes of one prefix the last remains the last.
+        sort::sort(&mut self.items, &mut room, |a, b| a.prefix < b.prefix)
+            .ok_or(lpm::Error::NoMemory)?;
+        drop(room);
         work::reschedule();
 
         // What remains moves to the front.
