@@ -9,7 +9,7 @@ export ALTFIB_CACHE ALTFIB_DATA ALTFIB_RIB KSRC
 
 # "make" alone explains; "make KDIR=..." and "make KSRC=..." do what they say.
 .DEFAULT_GOAL := $(if $(KDIR),modules,$(if $(KSRC),setup,help))
-.PHONY: help demo test shell setup modules bench-quick fmt clippy lint clean distclean
+.PHONY: help demo test shell setup modules bench-quick bench-lpm fuzz fmt clippy lint clean distclean
 
 help:
 	@printf '%s\n' \
@@ -24,8 +24,10 @@ help:
 	'  make KDIR=/path/to/tree            ... for any prepared tree with CONFIG_RUST=y' \
 	'  make KSRC=/path/to/source          build the test kernels from that source' \
 	'  make bench-quick  a first measurement: stock kernel against altfib' \
+	'  make bench-lpm    the engine against DPDK and other libraries, on the host' \
 	'' \
 	'  make lint         rustfmt, clippy, checkpatch, shellcheck, panic gate' \
+	'  make fuzz         libFuzzer on the tables until stopped (SECONDS=60: that long)' \
 	'  make fmt          format the Rust sources' \
 	'  make clippy       only clippy, with the lints of the kernel' \
 	'  make clean        forget what was built of the module' \
@@ -48,6 +50,13 @@ test:
 
 bench-quick:
 	@scripts/bench-quick.sh
+
+# ARGS=--quick, or ARGS=--docs to write docs/bench-lpm.md too.
+bench-lpm:
+	@scripts/bench-lpm.sh $(ARGS)
+
+fuzz:
+	@scripts/fuzz.sh $(SECONDS)
 
 # With KDIR any prepared tree, else the test kernel (KERNEL=x86 or uml).
 modules:

@@ -41,7 +41,7 @@ run_rustfmt() { # rustfmt's arguments
 	rustfmt=$(rustc_sibling "$ALTFIB_RUSTC" rustfmt) ||
 		die "rustfmt is missing beside $ALTFIB_RUSTC: run \"make setup\""
 	"$rustfmt" "$@" --edition 2021 --config-path "$src/.rustfmt.toml" src/altfib.rs || rc=1
-	for crate in selftests/unit scripts/routeload; do
+	for crate in selftests/unit scripts/routeload scripts/bench/lpm; do
 		edition=$(sed -n 's/^edition = "\(.*\)"/\1/p' "$crate/Cargo.toml")
 		find "$crate" -name '*.rs' -not -path '*/target/*' -print0 |
 			xargs -0 "$rustfmt" "$@" --edition "$edition" || rc=1
