@@ -17,10 +17,10 @@ set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
 # Minutes on 2 CPUs after the set-up.  A guest may take twice its budget.
-declare -A budget=([lint]=2 [host]=6 [uml]=4 [x86]=20)
+declare -A budget=([lint]=2 [host]=12 [uml]=4 [x86]=20)
 # Fewer tests than this mean that something was not run; whoever adds tests
 # raises it.
-declare -A minimum=([lint]=6 [host]=43 [uml]=158 [x86]=183)
+declare -A minimum=([lint]=6 [host]=63 [uml]=164 [x86]=183)
 
 stages=("$@")
 ((${#stages[@]})) || stages=(lint host uml x86)
@@ -35,6 +35,7 @@ if [[ -z ${ALTFIB_SETUP_DONE:-} ]]; then
 fi
 become_builder ALTFIB_DATA="${ALTFIB_DATA:-}" CI="${CI:-}" "$(readlink -f "$0")" "$@"
 . "$ALTFIB_TOP/scripts/toolchain.sh"
+. "$ALTFIB_TOP/scripts/sanitize.sh"
 cd "$ALTFIB_TOP"
 
 passed=0
@@ -62,7 +63,10 @@ stage_host() {
 	local cargo crate rc=0 cargo_rc
 	cargo=$(find_cargo) || die "no cargo of $RUSTC_MIN or newer: run \"make setup\""
 	export CARGO_TARGET_DIR=$ALTFIB_CACHE/build/cargo
-	for crate in selftests/unit scripts/routeload; do
+	if [[ -z ${ALTFIB_DATA:-} ]]; then
+		scripts/demo/prepare.sh 4 6 || say "# no table of real prefixes: the tests make one up"
+	fi
+	for crate in selftests/unit scripts/routeload selftests/unit/fuzz selftests/unit/loom; do
 		say "# $crate with $("$cargo" --version)"
 		cargo_rc=0
 		# rustup's cargo goes with rustup's rustc, Debian's with Debian's.
@@ -71,7 +75,49 @@ stage_host() {
 		# A crate that does not build has no "test result" line.
 		((cargo_rc == 0)) || rc=1
 	done
+	host_asan "$cargo" || rc=1
+	host_fuzz || rc=1
 	return "$rc"
+}
+
+# What runs only where its tools are counts as one test each, and not as passed
+# where they are not.
+as_one_test() { # NAME STATUS
+	if (($2 == 0)); then
+		printf 'test %s ... ok\ntest result: ok. 1 passed; 0 failed\n' "$1"
+	else
+		printf 'test %s ... FAILED\ntest result: FAILED. 0 passed; 1 failed\n' "$1"
+	fi
+	return "$2"
+}
+
+# The whole of selftests/unit again, with AddressSanitizer.
+host_asan() { # CARGO
+	local rustc=${1%/*}/rustc flags log=$ALTFIB_LOG/asan.log rc=0
+	say "# selftests/unit with AddressSanitizer (log: $log)"
+	if ! flags=$(asan_flags "$rustc" 2>&1); then
+		say "# AddressSanitizer: not run: $flags"
+		return 0
+	fi
+	RUSTC_BOOTSTRAP=1 RUSTC=$rustc RUSTFLAGS=$flags CARGO_TARGET_DIR=$ALTFIB_CACHE/build/cargo-asan \
+		"$1" test --locked --tests --target "$(host_triple "$rustc")" \
+		--manifest-path selftests/unit/Cargo.toml >"$log" 2>&1 || rc=1
+	((rc == 0)) || grep -E 'FAILED|panicked|ERROR: AddressSanitizer|^error' -A5 "$log" | head -n 40
+	as_one_test address_sanitizer "$rc"
+}
+
+# A minute of libFuzzer on the tables.
+host_fuzz() {
+	local log=$ALTFIB_LOG/fuzz.log rc=0
+	say "# libFuzzer (log: $log)"
+	scripts/fuzz.sh 60 -max_len=300 >"$log" 2>&1 || rc=$?
+	if ((rc == 3)); then
+		say "# libFuzzer: not run: $(tail -n1 "$log")"
+		return 0
+	fi
+	grep -E '^stat::number_of_executed_units|^Done ' "$log" || true
+	((rc == 0)) || grep -E 'panicked|SUMMARY|Test unit|^error' -A3 "$log" | head -n 20
+	as_one_test fuzz_operations "$((rc != 0))"
 }
 
 # The kselftest folder is built here, since the guest cannot write.
@@ -89,7 +135,20 @@ in_guest() { # kernel cpus
 		--timeout $((budget[$1] * 120)) -- \
 		env "PROBE=$ALTFIB_CACHE/build/selftests/probe" selftests/run-kselftest.sh
 }
-stage_uml() { in_guest uml 1; }
+stage_uml() {
+	local rc=0
+	in_guest uml 1 || rc=$?
+	uml_kunit || rc=$?
+	return "$rc"
+}
+
+# A boot of its own: where suites may run, the kernel is tainted by them.
+uml_kunit() {
+	say "# KUnit"
+	scripts/vm.sh --kernel uml --cpus 1 --memory 1G --timeout 240 \
+		--append 'kunit.enable=1 kunit.filter_glob=altfib*' -- \
+		env "PROBE=$ALTFIB_CACHE/build/selftests/probe" selftests/kunit.sh
+}
 stage_x86() {
 	say "# x86 kernel with 2 CPUs"
 	in_guest x86 2

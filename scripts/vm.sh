@@ -5,9 +5,10 @@
 # visible and protected, and returns its exit status.
 #
 #   vm.sh --kernel x86|uml [--cpus N] [--memory 3G] [--timeout SECONDS]
-#         [--output FOLDER] [--no-dmesg-check] -- COMMAND...
+#         [--output FOLDER] [--append WORDS] [--no-dmesg-check] -- COMMAND...
 #   vm.sh --kernel x86|uml --interactive
 #
+# WORDS go on the kernel's command line.
 # The command finds: ALTFIB_KO (the module), ALTFIB_OUT (the one folder that
 # it can write to and that survives), ALTFIB_KERNEL, ALTFIB_CPUS, ALTFIB_ACCEL
 # (native, kvm or tcg) and each other ALTFIB_* variable of the caller.
@@ -28,6 +29,7 @@ memory=3G
 limit=1800
 interactive=
 output=
+append=()
 check_dmesg=yes
 while (($#)); do
 	case $1 in
@@ -36,6 +38,7 @@ while (($#)); do
 	--memory) memory=$2 && shift 2 ;;
 	--timeout) limit=$2 && shift 2 ;;
 	--output) output=$2 && shift 2 ;;
+	--append) read -ra append <<<"$2" && shift 2 ;;
 	--interactive) interactive=yes && shift ;;
 	--no-dmesg-check) check_dmesg= && shift ;;
 	--) shift && break ;;

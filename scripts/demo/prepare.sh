@@ -4,6 +4,9 @@
 # Makes the table of real prefixes that the demo and the benchmarks load:
 # from Debian's libloc-database, or from the file in ALTFIB_RIB (one
 # "prefix [next hop]" a line, xz or gzip too). Skipped when up to date.
+#
+#   prepare.sh            what the demo needs
+#   prepare.sh 4|6...     only libloc's tables of these families
 set -euo pipefail
 here=$(dirname "$(readlink -f "$0")")
 . "$here/../lib.sh"
@@ -24,22 +27,27 @@ location_db() {
 	die "no location database: install the packages libloc-database and location"
 }
 
-libloc() {
-	local db new=$LIBLOC_TABLE.new
+libloc() { # FAMILY
+	local db table=$ALTFIB_CACHE/tables/libloc-v$1.txt
+	local new=$table.new
 	db=$(location_db)
-	[[ $LIBLOC_TABLE -nt $db ]] && return 0
+	[[ $table -nt $db ]] && return 0
 	command -v location >/dev/null || die "the program location is missing: install the package location"
-	say "Preparing the table of $db (about 20 seconds)"
-	location --database "$db" dump | "$ROUTELOAD" prepare -4 - -o "$new"
+	say "Preparing the IPv$1 table of $db (about 20 seconds)"
+	location --database "$db" dump | "$ROUTELOAD" prepare "-$1" - -o "$new"
 	sample "$new"
-	mv "$new.sample" "$LIBLOC_TABLE.sample"
-	mv "$new" "$LIBLOC_TABLE"
+	mv "$new.sample" "$table.sample"
+	mv "$new" "$table"
 }
 
 # A few prefixes, spread evenly: the demo times them to see what it can load.
 sample() { awk 'NR % 48 == 1' "$1" >"$1.sample"; }
 
-libloc
+if (($#)); then
+	for family in "$@"; do libloc "$family"; done
+	exit 0
+fi
+libloc 4
 [[ -n ${ALTFIB_RIB:-} ]] || exit 0
 
 [[ -r $ALTFIB_RIB ]] || die "ALTFIB_RIB: cannot read $ALTFIB_RIB"

@@ -47,7 +47,7 @@ uml_run() {
 		"init=$ALTFIB_TOP/scripts/vm/uml-init.sh" "${console[@]}"
 		seccomp=on quiet log_buf_len=4M panic=-1
 		"altfib.run=$run" "altfib.out=$out" "altfib.top=$ALTFIB_TOP"
-		"altfib.cache=$ALTFIB_CACHE"
+		"altfib.cache=$ALTFIB_CACHE" "${append[@]}"
 	)
 	if [[ -n $interactive ]]; then
 		local saved

@@ -59,7 +59,7 @@ x86_run() {
 	image=$(x86_image)
 
 	local -a cmd=(env "PATH=${vng%/*}:$PATH" "$vng" --run "$image" --user root --cpus "$cpus" --memory "$memory"
-		--cwd / --rwdir "$run" --append "log_buf_len=4M")
+		--cwd / --rwdir "$run" --append "log_buf_len=4M ${append[*]}")
 	[[ $out == "$run"/* ]] || cmd+=(--rwdir "$out")
 	[[ $accel == kvm ]] || cmd+=(--disable-kvm)
 	# virtme-ng puts a tmpfs over these folders of the guest.  It mounts what is

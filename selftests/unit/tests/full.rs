@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Full tables: the answer at every border of every prefix, so for every address, before and after
-//! a day of updates. `ALTFIB_DATA` names a folder of real tables; without it they are made up.
+//! a day of updates. Which tables these are: see `common/data.rs`.
 
 mod common;
 #[path = "common/data.rs"]

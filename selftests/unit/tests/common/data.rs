@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Full tables and a day of updates: real ones from the folder that `ALTFIB_DATA` names, or made up.
+//! Full tables and a day of updates: real ones from the folder that `ALTFIB_DATA` names; else the
+//! tables of Debian's libloc-database that the demo prepares in the cache folder, or if they are not
+//! there either made-up ones, both with made-up updates.
 
 #![allow(dead_code, unreachable_pub)]
 
@@ -8,9 +10,9 @@ use super::common::{Addr, Numbers};
 use altfib_unit::lpm::Prefix;
 use std::{
     collections::BTreeSet,
-    env,
+    env, fs,
     net::IpAddr,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
@@ -47,8 +49,32 @@ impl<F: Addr> Tables<F> {
     pub fn load() -> Self {
         match env::var_os("ALTFIB_DATA").filter(|folder| !folder.is_empty()) {
             Some(folder) => Self::read(Path::new(&folder)),
-            None => Self::make_up(),
+            None => Self::libloc().unwrap_or_else(Self::make_up),
         }
+    }
+
+    /// What `scripts/demo/prepare.sh 4 6` made.
+    fn libloc() -> Option<Self> {
+        let set = |name: &str| env::var_os(name).filter(|folder| !folder.is_empty());
+        let cache = set("ALTFIB_CACHE")
+            .map(PathBuf::from)
+            .or_else(|| Some(Path::new(&set("HOME")?).join(".cache/altfib")))?;
+        let file = if F::BITS == 32 {
+            "tables/libloc-v4.txt"
+        } else {
+            "tables/libloc-v6.txt"
+        };
+        let text = fs::read_to_string(cache.join(file)).ok()?;
+        let table: Vec<_> = text
+            .lines()
+            .filter_map(|line| Some(parse(line.split_whitespace().next()?)))
+            .collect();
+        Some(Tables {
+            source: "Debian's libloc-database",
+            real: true,
+            updates: updates(&table, table.len(), &mut Numbers(2026)),
+            table,
+        })
     }
 
     fn read(folder: &Path) -> Self {
@@ -108,30 +134,40 @@ impl<F: Addr> Tables<F> {
                 set.insert(Prefix::new(F::mix(block_prefix, noise), len).expect("a length"));
             }
         }
-        let table: Vec<_> = set.iter().copied().collect();
-        let mut updates = Vec::new();
-        let mut gone: Vec<Prefix<F>> = Vec::new();
-        for _ in 0..wanted {
-            let p = table[numbers.below(table.len() as u64) as usize];
-            match numbers.below(40) {
-                0 if set.remove(&p) => {
-                    gone.push(p);
-                    updates.push((p, false));
-                }
-                1 if !gone.is_empty() => {
-                    let p = gone.swap_remove(numbers.below(gone.len() as u64) as usize);
-                    set.insert(p);
-                    updates.push((p, true));
-                }
-                _ if set.contains(&p) => updates.push((p, true)),
-                _ => {}
-            }
-        }
+        let table: Vec<_> = set.into_iter().collect();
         Tables {
             source: "made up",
             real: false,
+            updates: updates(&table, wanted, &mut numbers),
             table,
-            updates,
         }
     }
+}
+
+/// About `count` updates of a table: as in real ones most announce what is there already.
+fn updates<F: Addr>(
+    table: &[Prefix<F>],
+    count: usize,
+    numbers: &mut Numbers,
+) -> Vec<(Prefix<F>, bool)> {
+    let mut set: BTreeSet<_> = table.iter().copied().collect();
+    let mut updates = Vec::new();
+    let mut gone: Vec<Prefix<F>> = Vec::new();
+    for _ in 0..count {
+        let p = table[numbers.below(table.len() as u64) as usize];
+        match numbers.below(40) {
+            0 if set.remove(&p) => {
+                gone.push(p);
+                updates.push((p, false));
+            }
+            1 if !gone.is_empty() => {
+                let p = gone.swap_remove(numbers.below(gone.len() as u64) as usize);
+                set.insert(p);
+                updates.push((p, true));
+            }
+            _ if set.contains(&p) => updates.push((p, true)),
+            _ => {}
+        }
+    }
+    updates
 }
