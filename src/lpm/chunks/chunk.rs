@@ -315,7 +315,7 @@ impl Image {
         same && self
             .fresh()
             .iter()
-            .zip(self.head..)
+            .zip(self.head..u32::MAX)
             .all(|(&new, i)| (entry(lines, i) == 0) == (new == 0))
     }
 
@@ -324,7 +324,7 @@ impl Image {
         let Some(lines) = arena::lines(blocks, self.base) else {
             return;
         };
-        for (&new, i) in self.fresh().iter().zip(self.head..) {
+        for (&new, i) in self.fresh().iter().zip(self.head..u32::MAX) {
             if entry(lines, i) != new {
                 publish(blocks, self.base, i, new);
             }
