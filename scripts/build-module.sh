@@ -9,13 +9,14 @@
 # VARIANT: plain     what the tests load                  build/module-KERNEL
 #          checked   overflow checks on, for the panic gate  ...-checked
 #          clippy    linted with the kernel's lints          ...-clippy
+#          corrupt   wrong on purpose (src/mirror/tables.rs)   ...-corrupt
 # The last line printed is the path of the module.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/toolchain.sh"
 become_builder "$(readlink -f "$0")" "$@"
 
-[[ $# -ge 1 ]] || die "usage: build-module.sh x86|uml [plain|checked|clippy], or --kdir TREE"
+[[ $# -ge 1 ]] || die "usage: build-module.sh x86|uml [plain|checked|clippy|corrupt], or --kdir TREE"
 
 # A tree made by somebody else names its compilers in its configuration:
 # use the same ones, or say which are missing.
@@ -81,7 +82,7 @@ else
 	kernel=$1
 	arch=$(arch_of "$kernel")
 	shift
-	case ${1:-} in plain | checked | clippy) variant=$1 && shift ;; esac
+	case ${1:-} in plain | checked | clippy | corrupt) variant=$1 && shift ;; esac
 	tree=$ALTFIB_CACHE/build/$kernel
 	[[ -f $tree/include/config/auto.conf ]] ||
 		die "the $kernel test kernel is not built yet: run \"make setup\""
@@ -94,6 +95,10 @@ else
 	checked)
 		out+=-checked
 		flags+=' -Coverflow-checks=on'
+		;;
+	corrupt)
+		out+=-corrupt
+		flags+=' --cfg altfib_corrupt'
 		;;
 	clippy)
 		out+=-clippy

@@ -20,7 +20,8 @@ PROBE=${PROBE:-$HERE/probe}
 # `make OUTPUT=FOLDER run_tests` builds there and runs here.
 [ -x "$PROBE" ] || PROBE=${OUTPUT:-$HERE}/probe
 KSFT_SKIP=4
-export ON=on	# the mode of this program's only_ tests; none without altfib
+# The mode to be compared with "off", and that of only_ tests; none without altfib.
+export ON=${ALTFIB_ARM:-on}
 TMP=$(mktemp -d "${TMPDIR:-/tmp}/altfib.XXXXXX")
 
 # The topology. Names are short: device names end at 15 characters.
@@ -148,7 +149,7 @@ fail() {
 }
 
 run_compared() {
-	local fn=$1 a=off b=on
+	local fn=$1 a=off b=$ON
 
 	altfib_loaded || a=none b=none
 	"$fn" | "$PROBE" --compare $a $b

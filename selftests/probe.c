@@ -52,7 +52,7 @@
 
 static int line_no;
 static int home_ns;
-static const char *arm;		/* "on", "off" or "none" (not loaded) */
+static const char *arm;		/* a mode of altfib's, or "none" (not loaded) */
 
 static void die(const char *fmt, ...)
 {
@@ -883,7 +883,7 @@ static long long delta(const struct counter *c, int n, const char *name)
 static void cmd_altfib(int argc, char **argv)
 {
 	static struct counter c[MAX_COUNTERS];
-	long long fwd, local, demux, punts = 0, other, all, d;
+	long long fwd, local, ver, demux, punts = 0, other, all, d;
 	double share;
 	int i, n;
 
@@ -898,9 +898,10 @@ static void cmd_altfib(int argc, char **argv)
 	n = altfib_stats(argv[1], c);
 	fwd = delta(c, n, "forward");
 	local = delta(c, n, "local");
+	ver = delta(c, n, "verified");
 	demux = delta(c, n, "early_demux");
 	other = delta(c, n, "punt:not_unicast_frame");
-	if (fwd < 0 || local < 0 || demux < 0) {
+	if (fwd < 0 || local < 0 || ver < 0 || demux < 0) {
 		printf("altfib %s: /proc/net/stat/altfib cannot be read\n",
 		       argv[1]);
 		return;
@@ -908,10 +909,10 @@ static void cmd_altfib(int argc, char **argv)
 	for (i = 0; i < n; i++)
 		if (!strncmp(c[i].name, "punt_", 5))
 			punts += delta(c, n, c[i].name);
-	all = fwd + local + demux + punts - (other > 0 ? other : 0);
-	share = all ? 100.0 * (fwd + local) / all : 0;
-	printf("# altfib %s %s: attached %lld of %lld eligible (%.1f %%): forward %lld, local %lld, left to a socket %lld",
-	       arm, argv[1], fwd + local, all, share, fwd, local, demux);
+	all = fwd + local + ver + demux + punts - (other > 0 ? other : 0);
+	share = all ? 100.0 * (fwd + local + ver) / all : 0;
+	printf("# altfib %s %s: attached %lld of %lld eligible (%.1f %%): forward %lld, local %lld, verified %lld, left to a socket %lld",
+	       arm, argv[1], fwd + local + ver, all, share, fwd, local, ver, demux);
 	for (i = 0; i < n; i++) {
 		d = delta(c, n, c[i].name);
 		if (!strncmp(c[i].name, "punt:", 5) && d)
@@ -919,11 +920,17 @@ static void cmd_altfib(int argc, char **argv)
 	}
 	putchar('\n');
 	if (!strcmp(arm, "off")) {
-		if (fwd + local)
+		if (fwd + local + ver)
 			printf("altfib %s: attached %lld packets while off\n",
-			       argv[1], fwd + local);
+			       argv[1], fwd + local + ver);
 		return;
 	}
+	d = delta(c, n, "mismatch");
+	if (d)
+		printf("altfib %s: %lld mismatches\n", argv[1], d);
+	if (!strcmp(arm, "verify") && fwd + local)
+		printf("altfib %s: attached %lld packets in verify mode\n",
+		       argv[1], fwd + local);
 	for (i = 3; i < argc; i++) {
 		char name[64], *eq = strchr(argv[i], '=');
 
@@ -972,7 +979,7 @@ static void cmd_arm(int argc, char **argv)
 			die("net.altfib.mode = %s in %s: %s", arm, argv[i],
 			    strerror(-err));
 		end = now_ms() + 10000;
-		while (!strcmp(arm, "on")) {
+		while (strcmp(arm, "off")) {
 			f = fopen("/proc/net/altfib/status", "re");
 			if (!f)
 				die("no /proc/net/altfib/status");

@@ -18,6 +18,7 @@ mod mirror;
 mod netns;
 mod nexthop;
 pub mod sys;
+mod verify;
 
 use control::settings::Mode;
 use kernel::prelude::*;

@@ -6,8 +6,10 @@
 //! the namespace's start, after somebody has set the mode, and when service has ended by itself.
 //! Nothing that can fail happens in the namespace's own creation.
 
+use crate::control::audit;
 use crate::control::counts::Count;
 use crate::control::counts::Counts;
+use crate::control::mismatches;
 use crate::control::nexthops;
 use crate::control::punts;
 use crate::control::routes;
@@ -16,6 +18,7 @@ use crate::control::settings::Mode;
 use crate::control::settings::Settings;
 use crate::control::stat;
 use crate::control::status;
+use crate::datapath;
 use crate::mirror::Mirror;
 use crate::mirror::Plan;
 use crate::mirror::Why;
@@ -23,13 +26,18 @@ use crate::sys::fib::FibEvent;
 use crate::sys::fib::FibNotifier;
 use crate::sys::fib::FollowFib;
 use crate::sys::module;
+use crate::sys::net;
 use crate::sys::net::Net;
 use crate::sys::net::PerNet;
 use crate::sys::netdev::FollowDevices;
 use crate::sys::netfilter::Hook;
+use crate::sys::packet::Difference;
+use crate::sys::packet::Verdict;
+use crate::sys::rtnl::Rtnl;
 use crate::sys::seq::Entry;
 use crate::sys::work::DelayedWork;
 use crate::sys::work::HasDelayedWork;
+use crate::verify::Verification;
 use core::pin::Pin;
 use kernel::new_mutex;
 use kernel::prelude::*;
@@ -69,6 +77,8 @@ pub(crate) struct Namespace {
     #[pin]
     mirror: Mirror,
     #[pin]
+    verification: Verification,
+    #[pin]
     hook: Hook<Namespace>,
     #[pin]
     notifier: FibNotifier<Namespace>,
@@ -97,6 +107,10 @@ impl Namespace {
         &self.mirror
     }
 
+    pub(crate) fn verification(&self) -> &Verification {
+        &self.verification
+    }
+
     #[inline]
     pub(crate) fn hook(&self) -> &Hook<Namespace> {
         &self.hook
@@ -109,7 +123,7 @@ impl Namespace {
     ///
     /// `EPERM` if the namespace belongs to a container and the host's own is off.
     pub(crate) fn set_mode(&self, mode: Mode) -> Result {
-        if mode == Mode::On && !self.net.is_owned_by_host() {
+        if mode != Mode::Off && !self.net.is_owned_by_host() {
             match Net::initial().value::<Namespace>() {
                 Some(initial) if initial.settings.is_on() => {}
                 _ => return Err(EPERM),
@@ -118,9 +132,74 @@ impl Namespace {
         self.settings.set_mode(mode);
         match mode {
             Mode::Off => self.reconcile(),
-            Mode::On => self.work.schedule(0),
+            Mode::On | Mode::Verify => self.work.schedule(0),
         }
         Ok(())
+    }
+
+    /// The kernel has just decided otherwise than altfib would have.
+    ///
+    /// # Context
+    ///
+    /// Softirq.
+    pub(crate) fn differs(&self, difference: Difference) {
+        if self.verification.leave(difference) {
+            self.work.schedule(0);
+        }
+    }
+
+    /// Compares the whole mirror with the kernel's tables. Differences end in a new load.
+    ///
+    /// # Errors
+    ///
+    /// `EBUSY` if the mirror is not in sync.
+    ///
+    /// # Context
+    ///
+    /// Process, may sleep, takes RTNL.
+    pub(crate) fn audit(&self) -> Result {
+        let differences = self.verification.audit(self.net, &self.mirror)?;
+        if differences != 0 {
+            pr_err!(
+                "audit: {} differences, reading the routes anew\n",
+                differences
+            );
+            self.mirror.stop(Why::Different);
+            self.work.schedule(0);
+        }
+        Ok(())
+    }
+
+    /// Looks at differences again.
+    ///
+    /// # Context
+    ///
+    /// Process, may sleep, takes RTNL.
+    fn examine(&self) {
+        let mut disable = false;
+        while let Some(difference) = self.verification.take() {
+            let again = {
+                // Nobody changes a route now, and every change is in both tables.
+                let _rtnl = Rtnl::lock();
+                difference.again(self.net, |packet, rcu| datapath::compare(self, packet, rcu))
+            };
+            let Some(Some(Verdict::Differs(difference))) = again else {
+                self.counts.count(Count::Transient);
+                continue;
+            };
+            self.counts.count(Count::Mismatch);
+            self.verification.keep(difference);
+            if net::may_log() {
+                pr_err!("mismatch: {}\n", mismatches::Line(&difference));
+            }
+            disable |= self.settings.verify_disables();
+        }
+        if disable && self.settings.is_on() {
+            pr_err!(
+                "mode is off in this namespace from now on: altfib disagreed with the kernel\n"
+            );
+            self.settings.set_mode(Mode::Off);
+        }
     }
 
     /// `memory_max_kb` has changed.
@@ -233,12 +312,17 @@ impl Namespace {
             GFP_KERNEL,
         )?;
         files.push(Entry::page::<punts::Punts>(&folder, c"punts")?, GFP_KERNEL)?;
+        files.push(Entry::page::<audit::Audit>(&folder, c"audit")?, GFP_KERNEL)?;
         files.push(
             Entry::lines::<routes::Routes>(self.net, Some(&folder), c"routes")?,
             GFP_KERNEL,
         )?;
         files.push(
             Entry::lines::<nexthops::NextHops>(self.net, Some(&folder), c"nexthops")?,
+            GFP_KERNEL,
+        )?;
+        files.push(
+            Entry::lines::<mismatches::Mismatches>(self.net, Some(&folder), c"mismatches")?,
             GFP_KERNEL,
         )?;
         files.push(
@@ -264,6 +348,11 @@ impl PerNet for Namespace {
             counts: Counts::new(),
             settings: Settings::new(net, mode),
             mirror <- Mirror::new(static_lock_class!()),
+            verification <- Verification::new(
+                static_lock_class!(),
+                static_lock_class!(),
+                static_lock_class!(),
+            ),
             hook <- Hook::new(),
             notifier <- FibNotifier::new(),
             switches <- new_mutex!(Switches::default(), "altfib_switches"),
@@ -306,6 +395,7 @@ unsafe impl HasDelayedWork for Namespace {
     }
 
     fn work(&self) {
+        self.examine();
         self.reconcile();
     }
 }

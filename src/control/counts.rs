@@ -32,6 +32,14 @@ pub(crate) enum Count {
     RouteDelete,
     /// The mirror was loaded.
     Resync,
+    /// A forwarded packet went where altfib would have sent it.
+    VerifyForward,
+    /// A packet for this host went where altfib would have sent it.
+    VerifyLocal,
+    /// A difference that was still there when it was looked at again.
+    Mismatch,
+    /// A difference that was not.
+    Transient,
     /// A change could not be followed.
     OutOfMemory,
     /// How many there are.

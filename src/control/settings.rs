@@ -20,27 +20,34 @@ const MEMORY_KB: u32 = 256 * 1024;
 /// And in one that a container's root made.
 const MEMORY_KB_GUEST: u32 = 4 * 1024;
 
+/// One packet in so many is verified with `mode=on`.
+const SAMPLE: u32 = 65_536;
+
 /// `algorithm` when it is none of [`Algorithm::ALL`].
 const AUTO: u32 = u32::MAX;
 const AUTO_NAME: &str = "auto";
 
 /// What altfib does in a namespace.
 #[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
 pub(crate) enum Mode {
     /// Nothing.
     Off,
     /// Finds next hops and attaches their routes.
     On,
+    /// Finds next hops, lets the kernel decide, and compares.
+    Verify,
 }
 
 impl Mode {
-    const ALL: [Mode; 2] = [Mode::Off, Mode::On];
+    const ALL: [Mode; 3] = [Mode::Off, Mode::On, Mode::Verify];
 
     /// As written and read.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Mode::Off => "off",
             Mode::On => "on",
+            Mode::Verify => "verify",
         }
     }
 
@@ -55,7 +62,9 @@ impl Mode {
 
 /// The settings of one namespace. Read at any time; written one at a time by the handlers below.
 pub(crate) struct Settings {
-    on: AtomicBool,
+    mode: AtomicU32,
+    verify_sample: AtomicU32,
+    verify_disables: AtomicBool,
     early_demux_probe: AtomicBool,
     memory_max_kb: AtomicU32,
     algorithm: AtomicU32,
@@ -67,28 +76,46 @@ impl Settings {
     pub(crate) fn new(net: &Net, mode: Mode) -> Self {
         let host = net.is_owned_by_host();
         Self {
-            on: AtomicBool::new(host && mode == Mode::On),
+            mode: AtomicU32::new(if host { mode as u32 } else { Mode::Off as u32 }),
+            verify_sample: AtomicU32::new(0),
+            verify_disables: AtomicBool::new(true),
             early_demux_probe: AtomicBool::new(true),
             memory_max_kb: AtomicU32::new(if host { MEMORY_KB } else { MEMORY_KB_GUEST }),
             algorithm: AtomicU32::new(AUTO),
         }
     }
 
+    /// Whether altfib decides anything.
     #[inline]
     pub(crate) fn is_on(&self) -> bool {
-        self.on.load(Relaxed)
+        self.mode.load(Relaxed) != Mode::Off as u32
     }
 
     pub(crate) fn mode(&self) -> Mode {
-        if self.is_on() {
-            Mode::On
-        } else {
-            Mode::Off
-        }
+        let mode = self.mode.load(Relaxed);
+        Mode::ALL
+            .into_iter()
+            .find(|&known| known as u32 == mode)
+            .unwrap_or(Mode::Off)
     }
 
     pub(crate) fn set_mode(&self, mode: Mode) {
-        self.on.store(mode == Mode::On, Relaxed);
+        self.mode.store(mode as u32, Relaxed);
+    }
+
+    /// Of how many packets one is verified.
+    #[inline]
+    pub(crate) fn verify_every(&self) -> u32 {
+        match self.verify_sample.load(Relaxed) {
+            0 if self.mode.load(Relaxed) == Mode::Verify as u32 => 1,
+            0 => SAMPLE,
+            n => n,
+        }
+    }
+
+    /// Whether a mismatch switches the namespace off.
+    pub(crate) fn verify_disables(&self) -> bool {
+        self.verify_disables.load(Relaxed)
     }
 
     /// Whether a TCP or UDP packet that a socket would claim in early demux is left to the kernel.
@@ -134,6 +161,9 @@ pub(crate) unsafe fn register(net: &Net, ns: &Namespace) -> Result<Registrations
     table.add::<AvailableModes>(false)?;
     table.add::<AvailableAlgorithms>(false)?;
     table.add::<EarlyDemuxProbe>(true)?;
+    table.add::<AuditNow>(true)?;
+    table.add::<VerifySample>(true)?;
+    table.add::<VerifyAction>(true)?;
     // A container's root must not grow the host's memory.
     table.add::<MemoryMax>(net.is_owned_by_host())?;
     let general = table.register(net, c"net/altfib")?;
@@ -256,6 +286,66 @@ impl Setting<Namespace> for MemoryMax {
         let kb = value.parse::<u32>().map_err(|_| EINVAL)?;
         ns.settings().memory_max_kb.store(kb, Relaxed);
         ns.budget_changed();
+        Ok(())
+    }
+}
+
+struct AuditNow;
+
+impl Setting<Namespace> for AuditNow {
+    const NAME: &'static CStr = c"audit";
+
+    fn read(_ns: &Namespace, out: &mut Text) {
+        out.push("0");
+    }
+
+    fn write(ns: &Namespace, value: &str) -> Result {
+        match value {
+            "1" => ns.audit(),
+            _ => Err(EINVAL),
+        }
+    }
+}
+
+struct VerifySample;
+
+impl Setting<Namespace> for VerifySample {
+    const NAME: &'static CStr = c"verify_sample";
+
+    fn read(ns: &Namespace, out: &mut Text) {
+        let n = ns.settings().verify_sample.load(Relaxed);
+        let _ = out.write_fmt(kernel::prelude::fmt!("{}", n));
+    }
+
+    fn write(ns: &Namespace, value: &str) -> Result {
+        let n = value.parse::<u32>().map_err(|_| EINVAL)?;
+        ns.settings().verify_sample.store(n, Relaxed);
+        Ok(())
+    }
+}
+
+struct VerifyAction;
+
+const ACTIONS: [(&str, bool); 2] = [("log", false), ("disable", true)];
+
+impl Setting<Namespace> for VerifyAction {
+    const NAME: &'static CStr = c"verify_action";
+
+    fn read(ns: &Namespace, out: &mut Text) {
+        let disables = ns.settings().verify_disables();
+        for (name, value) in ACTIONS {
+            if value == disables {
+                out.push(name);
+            }
+        }
+    }
+
+    fn write(ns: &Namespace, value: &str) -> Result {
+        let (_, disables) = ACTIONS
+            .into_iter()
+            .find(|(name, _)| *name == value)
+            .ok_or(EINVAL)?;
+        ns.settings().verify_disables.store(disables, Relaxed);
         Ok(())
     }
 }

@@ -53,6 +53,9 @@ const FIELDS: &[(&str, Field)] = &[
     ("route_del", Field::Count(Count::RouteDelete)),
     ("resync", Field::Count(Count::Resync)),
     ("oom", Field::Count(Count::OutOfMemory)),
+    ("verified", Field::Packets(Outcome::VERIFIED)),
+    ("mismatch", Field::Count(Count::Mismatch)),
+    ("transient", Field::Count(Count::Transient)),
     ("memory_kb", Field::Memory),
 ];
 
@@ -76,6 +79,7 @@ fn value(ns: &Namespace, field: &Field, cpu: Cpu) -> u64 {
         Field::Lookup => [
             Outcome::FORWARD,
             Outcome::LOCAL,
+            Outcome::VERIFIED,
             Outcome::EARLY_DEMUX,
             Outcome::BUSY,
             Outcome::NOT_FORWARDING,

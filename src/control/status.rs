@@ -67,7 +67,8 @@ impl seq::Page for Status {
 
         let attached = counts
             .packets(Outcome::FORWARD, None)
-            .wrapping_add(counts.packets(Outcome::LOCAL, None));
+            .wrapping_add(counts.packets(Outcome::LOCAL, None))
+            .wrapping_add(counts.packets(Outcome::VERIFIED, None));
         let punts = |reason: &Reason| counts.packets(reason.outcome, None);
         let eligible = REASONS
             .iter()
@@ -86,6 +87,15 @@ impl seq::Page for Status {
             eligible,
             share / 100,
             share % 100
+        );
+
+        seq_print!(
+            out,
+            "verified: {} forwarded, {} to this host; {} mismatches, {} transient\n",
+            counts.read(Count::VerifyForward, None),
+            counts.read(Count::VerifyLocal, None),
+            counts.read(Count::Mismatch, None),
+            counts.read(Count::Transient, None)
         );
 
         // The largest reasons, each below the one before; equal ones in the table's order.

@@ -23,6 +23,7 @@ use crate::sys::nexthop::NextHop;
 use crate::sys::outcome::Outcome;
 use crate::sys::packet::HookPacket;
 use crate::sys::packet::Packet;
+use crate::sys::packet::Verdict;
 use crate::sys::rcu::ReadSide;
 
 impl Ipv4PreRouting for Namespace {
@@ -38,19 +39,42 @@ impl Ipv4PreRouting for Namespace {
 
 #[inline]
 fn route(ns: &Namespace, mut packet: Packet<'_>, rcu: ReadSide<'_>) -> Outcome {
-    if !ns.settings().is_on() {
-        return Outcome::NOT_READY;
-    }
-    let Some(serving) = ns.mirror().serving(rcu) else {
-        return Outcome::NOT_READY;
-    };
-    match destination(serving, &packet).and_then(|nh| {
-        accept_source(serving, &packet, rcu)?;
-        Ok(nh)
-    }) {
+    match decide(ns, &packet, rcu) {
         Ok(nh) => attach(ns, nh, &mut packet, rcu),
         Err(reason) => reason,
     }
+}
+
+/// The next hop of the packet.
+#[inline]
+fn decide<'a>(
+    ns: &'a Namespace,
+    packet: &Packet<'_>,
+    rcu: ReadSide<'a>,
+) -> Result<&'a NextHop, Outcome> {
+    if !ns.settings().is_on() {
+        return Err(Outcome::NOT_READY);
+    }
+    let serving = ns.mirror().serving(rcu).ok_or(Outcome::NOT_READY)?;
+    let nh = destination(serving, packet)?;
+    accept_source(serving, packet, rcu)?;
+    Ok(nh)
+}
+
+/// Decides about a packet once more and compares with the kernel. `None` if altfib would have left
+/// it alone.
+///
+/// # Context
+///
+/// RCU read side, bottom halves off.
+pub(crate) fn compare(
+    ns: &Namespace,
+    packet: HookPacket<'_>,
+    rcu: ReadSide<'_>,
+) -> Option<Verdict> {
+    let mut packet = packet.read(ns.hook(), rcu).ok()?;
+    let nh = decide(ns, &packet, rcu).ok()?;
+    Some(packet.verify(nh, rcu))
 }
 
 /// The next hop of the destination, if such a packet may go there.
@@ -112,11 +136,34 @@ fn validated(serving: &Serving, packet: &Packet<'_>, filter: u8, rcu: ReadSide<'
 /// Attaches the cached route of `nh`, filling its slot first if need be.
 #[inline]
 fn attach(ns: &Namespace, nh: &NextHop, packet: &mut Packet<'_>, rcu: ReadSide<'_>) -> Outcome {
-    let probe = ns.settings().early_demux_probe();
-    match packet.attach(nh, probe, rcu) {
-        Outcome::NO_DST => attach_after_fill(ns, nh, packet, probe, rcu),
+    match try_attach(ns, nh, packet, rcu) {
+        Outcome::NO_DST => attach_after_fill(ns, nh, packet, rcu),
+        Outcome::VERIFY_DUE => verify(ns, nh, packet, rcu),
         outcome => outcome,
     }
+}
+
+#[inline]
+fn try_attach(ns: &Namespace, nh: &NextHop, packet: &mut Packet<'_>, rcu: ReadSide<'_>) -> Outcome {
+    let settings = ns.settings();
+    packet.attach(
+        nh,
+        settings.early_demux_probe(),
+        settings.verify_every(),
+        rcu,
+    )
+}
+
+/// Lets the kernel decide, and compares.
+#[cold]
+fn verify(ns: &Namespace, nh: &NextHop, packet: &mut Packet<'_>, rcu: ReadSide<'_>) -> Outcome {
+    match packet.verify(nh, rcu) {
+        Verdict::Undecided => return Outcome::NO_DST,
+        Verdict::Agrees if nh.route_type() == RTN_LOCAL => ns.counts().count(Count::VerifyLocal),
+        Verdict::Agrees => ns.counts().count(Count::VerifyForward),
+        Verdict::Differs(difference) => ns.differs(difference),
+    }
+    Outcome::VERIFIED
 }
 
 #[cold]
@@ -124,7 +171,6 @@ fn attach_after_fill(
     ns: &Namespace,
     nh: &NextHop,
     packet: &mut Packet<'_>,
-    probe: bool,
     rcu: ReadSide<'_>,
 ) -> Outcome {
     if nh.has_dst() {
@@ -135,7 +181,10 @@ fn attach_after_fill(
         Fill::Nothing => Outcome::NO_DST,
         Fill::Done => {
             ns.counts().count(Count::DstFill);
-            packet.attach(nh, probe, rcu)
+            match try_attach(ns, nh, packet, rcu) {
+                Outcome::VERIFY_DUE => verify(ns, nh, packet, rcu),
+                outcome => outcome,
+            }
         }
     }
 }

@@ -50,6 +50,8 @@ pub(crate) enum Why {
     TooBusy,
     /// The namespace refused the notifier or the hook.
     Refused,
+    /// An audit found a difference.
+    Different,
     /// The kernel is not as altfib knows it.
     Unsupported,
 }
@@ -64,6 +66,7 @@ impl Why {
             Why::Budget => "the routes need more than memory_max_kb, raise it",
             Why::TooBusy => "routes change faster than they can be read, will try again",
             Why::Refused => "the kernel refused the notifier or the hook, will try again",
+            Why::Different => "the mirror differed from the kernel's tables, reading them anew",
             Why::Unsupported => "this kernel hashes its addresses in a way unknown to altfib",
         }
     }

@@ -6,6 +6,8 @@
 
 use super::bindings;
 use super::net::Net;
+use super::nexthop::NextHop;
+use super::rcu::ReadSide;
 use super::rtnl::Rtnl;
 use core::marker::PhantomData;
 use core::marker::PhantomPinned;
@@ -338,5 +340,30 @@ impl<T: FollowFib> FibNotifier<T> {
             // Rules are read live from the namespace; the rest is not IPv4 unicast.
             _ => None,
         }
+    }
+}
+
+/// Whether a next hop is what the kernel's lookup finds.
+pub(crate) enum Agreement {
+    Same,
+    Different,
+    /// altfib leaves packets for such a route to the kernel, whatever that finds.
+    Kernels,
+}
+
+/// Compares `nh`, or that there is none, with what the kernel's lookup finds for `addr` (host order).
+/// The namespace must have no policy rules.
+pub(crate) fn agreement(
+    net: &Net,
+    addr: u32,
+    nh: Option<&NextHop>,
+    _rcu: ReadSide<'_>,
+) -> Agreement {
+    let nh = nh.map_or(core::ptr::null_mut(), NextHop::as_ptr);
+    // SAFETY: RCU is held, the namespace is valid, and so is the record, if there is one.
+    match unsafe { bindings::audit(net.as_ptr(), addr, nh) } {
+        0 => Agreement::Different,
+        1 => Agreement::Same,
+        _ => Agreement::Kernels,
     }
 }

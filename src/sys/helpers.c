@@ -275,24 +275,21 @@ static bool altfib_dst_valid(const struct net *net, const struct altfib_nexthop 
 }
 
 /*
- * Attach the cached dst of nh, as the kernel's own lookup would have found
- * it: same path, same exceptions, same redirects, same early demux.
+ * The cached dst of nh, if the kernel's own lookup would find it for this
+ * packet: same path, same exceptions, same redirects.
  *
- * Context: RCU read side; the dst is attached without a reference.
- *
- * Return: ALTFIB_FORWARD or ALTFIB_LOCAL when attached; ALTFIB_NO_DST when
- * the slot has nothing valid and a fill may help; else the reason.
+ * Return: ALTFIB_NO_OBJECTION and *found; ALTFIB_NO_DST when the slot has
+ * nothing valid and a fill may help; else the reason.
  */
-enum altfib_outcome altfib_helper_attach(const struct altfib_packet *pkt,
-					 const struct altfib_nexthop *nh, bool probe)
+static __always_inline enum altfib_outcome altfib_find_dst(const struct altfib_packet *pkt,
+							   const struct altfib_nexthop *nh,
+							   struct dst_entry **found)
 {
-	struct sk_buff *skb = pkt->skb;
-	struct net_device *dev = skb->dev;
+	struct net_device *dev = pkt->skb->dev;
 	enum altfib_outcome reason;
 	struct fib_nh_common *nhc;
 	struct dst_entry *dst;
 	struct fib_info *fi;
-	bool local = nh->type == RTN_LOCAL;
 
 	fi = rcu_dereference(nh->fi);
 	if (unlikely(!fi))
@@ -301,7 +298,7 @@ enum altfib_outcome altfib_helper_attach(const struct altfib_packet *pkt,
 	if (unlikely(reason != ALTFIB_NO_OBJECTION))
 		return reason;
 
-	if (!local) {
+	if (nh->type != RTN_LOCAL) {
 		const struct in_device *in_dev = __in_dev_get_rcu(dev);
 
 		if (unlikely(!in_dev || !__in_dev_get_rcu(nhc->nhc_dev)))
@@ -318,12 +315,144 @@ enum altfib_outcome altfib_helper_attach(const struct altfib_packet *pkt,
 	dst = rcu_dereference(nh->dst);
 	if (unlikely(!dst || !altfib_dst_valid(pkt->net, nh, dst_rtable(dst))))
 		return ALTFIB_NO_DST;
+	*found = dst;
+	return ALTFIB_NO_OBJECTION;
+}
 
-	if (probe && altfib_socket_claims(pkt->net, skb))
+/* Packets until the next one that is to be verified, less one. */
+static DEFINE_PER_CPU(u32, altfib_unverified);
+
+/*
+ * Attach the cached dst of nh; of every so many packets one is to be verified
+ * instead. probe asks whether a socket would claim the packet in early demux.
+ *
+ * Context: RCU read side; the dst is attached without a reference.
+ *
+ * Return: ALTFIB_FORWARD or ALTFIB_LOCAL when attached, ALTFIB_VERIFY_DUE, or
+ * as altfib_find_dst().
+ */
+enum altfib_outcome altfib_helper_attach(const struct altfib_packet *pkt,
+					 const struct altfib_nexthop *nh, bool probe, u32 every)
+{
+	enum altfib_outcome reason;
+	struct dst_entry *dst;
+
+	reason = altfib_find_dst(pkt, nh, &dst);
+	if (unlikely(reason != ALTFIB_NO_OBJECTION))
+		return reason;
+	if (probe && altfib_socket_claims(pkt->net, pkt->skb))
 		return ALTFIB_EARLY_DEMUX;
 
-	skb_dst_set_noref(skb, dst);
-	return local ? ALTFIB_LOCAL : ALTFIB_FORWARD;
+	/* Negative is large: due by count, or since the interval has become shorter. */
+	if (unlikely((u32)this_cpu_dec_return(altfib_unverified) >= every - 1)) {
+		this_cpu_write(altfib_unverified, every - 1);
+		return ALTFIB_VERIFY_DUE;
+	}
+	skb_dst_set_noref(pkt->skb, dst);
+	return nh->type == RTN_LOCAL ? ALTFIB_LOCAL : ALTFIB_FORWARD;
+}
+
+static void altfib_describe_dst(const struct dst_entry *dst, struct altfib_answer *answer)
+{
+	const struct rtable *rt = dst_rtable(dst);
+
+	memset(answer, 0, sizeof(*answer));
+	answer->type = rt->rt_type;
+	answer->ifindex = dst->dev ? dst->dev->ifindex : 0;
+	if (rt->rt_gw_family == AF_INET)
+		answer->gateway = (__force u32)rt->rt_gw4;
+	answer->gateway_v6 = rt->rt_gw_family == AF_INET6;
+}
+
+/*
+ * Let the kernel route the packet, whose answer stays, and compare it with
+ * what altfib would have attached. Two routes are the same if they are one
+ * object, or lead the same way by the same functions: the kernel may have made
+ * a new one just now.
+ *
+ * Context: RCU read side, bottom halves off.
+ */
+enum altfib_verdict altfib_helper_verify(const struct altfib_packet *pkt,
+					 const struct altfib_nexthop *nh,
+					 struct altfib_difference *diff)
+{
+	struct sk_buff *skb = pkt->skb;
+	const struct iphdr *iph = ip_hdr(skb);
+	const struct dst_entry *theirs;
+	enum skb_drop_reason reason;
+	struct dst_entry *dst;
+
+	if (altfib_find_dst(pkt, nh, &dst) != ALTFIB_NO_OBJECTION)
+		return ALTFIB_UNDECIDED;
+	reason = ip_route_input_noref(skb, iph->daddr, iph->saddr, ip4h_dscp(iph), skb->dev);
+	if (reason == SKB_NOT_DROPPED_YET) {
+		theirs = skb_dst(skb);
+		if (theirs == dst)
+			return ALTFIB_AGREES;
+		altfib_describe_dst(theirs, &diff->kernels);
+	} else {
+		theirs = NULL;
+		memset(&diff->kernels, 0, sizeof(diff->kernels));
+		diff->kernels.reason = reason;
+	}
+	altfib_describe_dst(dst, &diff->ours);
+	if (theirs && theirs->input == dst->input && theirs->output == dst->output &&
+	    dst_rtable(theirs)->rt_flags == dst_rtable(dst)->rt_flags &&
+	    !memcmp(&diff->ours, &diff->kernels, sizeof(diff->ours)))
+		return ALTFIB_AGREES;
+	diff->daddr = pkt->daddr;
+	diff->saddr = pkt->saddr;
+	diff->iif = skb->dev->ifindex;
+	diff->tos = iph->tos;
+	return ALTFIB_DIFFERS;
+}
+
+/*
+ * A packet like the one of diff, as PRE_ROUTING would see it, and the state
+ * that goes with it; or NULL.
+ *
+ * Context: RCU read side, for as long as the packet is there.
+ */
+struct sk_buff *altfib_helper_probe(struct net *net, const struct altfib_difference *diff,
+				    struct nf_hook_state *state)
+{
+	struct net_device *dev = dev_get_by_index_rcu(net, diff->iif);
+	struct sk_buff *skb;
+	struct iphdr *iph;
+
+	if (!dev)
+		return NULL;
+	skb = alloc_skb(sizeof(*iph), GFP_ATOMIC);
+	if (!skb)
+		return NULL;
+	skb_reset_mac_header(skb);
+	skb_reset_network_header(skb);
+	iph = skb_put_zero(skb, sizeof(*iph));
+	iph->version = 4;
+	iph->ihl = 5;
+	iph->tos = diff->tos;
+	iph->ttl = 64;
+	iph->protocol = IPPROTO_RAW;
+	iph->tot_len = htons(sizeof(*iph));
+	iph->saddr = htonl(diff->saddr);
+	iph->daddr = htonl(diff->daddr);
+	skb_set_transport_header(skb, sizeof(*iph));
+	skb->protocol = htons(ETH_P_IP);
+	skb->pkt_type = PACKET_HOST;
+	skb->dev = dev;
+	nf_hook_state_init(state, NF_INET_PRE_ROUTING, NFPROTO_IPV4, dev, NULL, NULL, net, NULL);
+	return skb;
+}
+
+/* Whether the network's own limit allows one more message. */
+bool altfib_helper_may_log(void)
+{
+	return net_ratelimit();
+}
+
+void altfib_helper_free_probe(struct sk_buff *skb)
+{
+	kfree_skb(skb);
 }
 
 static void altfib_slot_lock(struct altfib_nexthop *nh)
@@ -459,6 +588,60 @@ int altfib_helper_source_uses_dev(const struct altfib_packet *pkt, const struct 
 	if (!fi || altfib_single_path(fi, &nhc) != ALTFIB_NO_OBJECTION)
 		return -1;
 	return fib_info_nh_uses_dev(fi, pkt->skb->dev);
+}
+
+/* What fib_table_lookup() returns for routes of this type, or 0. */
+static int altfib_type_error(u8 type)
+{
+	switch (type) {
+	case RTN_UNREACHABLE:
+		return -EHOSTUNREACH;
+	case RTN_PROHIBIT:
+		return -EACCES;
+	case RTN_BLACKHOLE:
+		return -EINVAL;
+	default:
+		return 0;
+	}
+}
+
+/*
+ * Does the kernel's lookup of daddr (host order) find the route of nh, or
+ * nothing if nh is NULL?
+ *
+ * Context: RCU read side.
+ *
+ * Return: 1 yes, 0 no, -1 packets for nh are left to the kernel anyway.
+ */
+int altfib_helper_audit(struct net *net, u32 daddr, const struct altfib_nexthop *nh)
+{
+	struct flowi4 fl4 = {
+		.daddr = htonl(daddr),
+		.flowi4_scope = RT_SCOPE_UNIVERSE,
+	};
+	enum altfib_outcome reason;
+	struct fib_result res;
+	struct fib_nh_common *nhc;
+	struct fib_info *fi;
+	int err;
+
+	if (fib4_has_custom_rules(net))
+		return -1;
+	err = fib_lookup(net, &fl4, &res, 0);
+	if (!nh)
+		return err == -ENETUNREACH;
+	/* The kernel goes on behind such a route: to a shorter one, or another table. */
+	if (nh->flags & ALTFIB_NH_DSCP || nh->type == RTN_THROW)
+		return -1;
+	if (altfib_type_error(nh->type))
+		return err == altfib_type_error(nh->type);
+	fi = rcu_dereference(nh->fi);
+	if (!fi)
+		return 0;
+	reason = altfib_single_path(fi, &nhc);
+	if (reason != ALTFIB_NO_OBJECTION && reason != ALTFIB_MULTIPATH)
+		return -1;
+	return !err && res.fi == fi && res.type == nh->type;
 }
 
 /* Context: the mirror's lock held, so that nh->fi stays. */
@@ -600,7 +783,7 @@ bool altfib_helper_net_is_init_user_ns(const struct net *net)
 
 u64 altfib_helper_jiffies_msec(void)
 {
-	return jiffies64_to_msecs(get_jiffies_64());
+	return jiffies64_to_msecs(get_jiffies_64() - INITIAL_JIFFIES);
 }
 
 struct net *altfib_helper_seq_net(struct seq_file *seq)

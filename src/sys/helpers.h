@@ -22,12 +22,13 @@ struct sk_buff;
 
 /*
  * What became of a packet: one counter each, in this order. Whatever is not
- * one of the first two is a punt: the packet goes on untouched and the kernel
+ * one of the first three is a punt: the packet goes on untouched and the kernel
  * takes its own decision.
  */
 enum altfib_outcome {
 	ALTFIB_FORWARD,			/* attached, routed on */
 	ALTFIB_LOCAL,			/* attached, delivered here */
+	ALTFIB_VERIFIED,		/* compared, the kernel's own dst is attached */
 	ALTFIB_EARLY_DEMUX,		/* a socket claims it */
 	ALTFIB_NOT_READY,		/* no mirror to ask */
 	ALTFIB_HOOK_ORDER,		/* another hook runs after ours */
@@ -56,6 +57,7 @@ enum altfib_outcome {
 	ALTFIB_BUSY,			/* the mirror was being changed */
 	ALTFIB_NR_OUTCOMES,
 	ALTFIB_NO_OBJECTION = ALTFIB_NR_OUTCOMES,	/* not decided yet */
+	ALTFIB_VERIFY_DUE,		/* would attach, but is to be verified */
 };
 
 /* Input device settings that the decision needs. */
@@ -74,6 +76,31 @@ struct altfib_packet {
 	u32 saddr;			/* host order */
 	u8 rp_filter;			/* 0, 1 or 2 */
 	u8 in_flags;			/* ALTFIB_IN_* */
+};
+
+/* An answer to "where does this packet go?". */
+struct altfib_answer {
+	u32 gateway;			/* network order; 0 if there is none, or IPv6 */
+	u32 reason;			/* enum skb_drop_reason, or 0 */
+	int ifindex;
+	u8 type;			/* RTN_* */
+	u8 gateway_v6;
+};
+
+/* A packet, and two answers that are not the same. */
+struct altfib_difference {
+	u32 daddr;			/* host order */
+	u32 saddr;			/* host order */
+	int iif;
+	u8 tos;
+	struct altfib_answer ours;
+	struct altfib_answer kernels;
+};
+
+enum altfib_verdict {
+	ALTFIB_AGREES,
+	ALTFIB_DIFFERS,
+	ALTFIB_UNDECIDED,		/* the cached route has just gone */
 };
 
 /*

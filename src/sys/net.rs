@@ -19,6 +19,13 @@ unsafe impl Sync for Net {}
 // SAFETY: As above.
 unsafe impl Send for Net {}
 
+/// Whether one more message about packets may be logged: `net.core.message_burst` and
+/// `message_cost` limit all of the network's.
+pub(crate) fn may_log() -> bool {
+    // SAFETY: No requirement.
+    unsafe { bindings::may_log() }
+}
+
 impl Net {
     /// # Safety
     ///

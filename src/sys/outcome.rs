@@ -21,6 +21,8 @@ macro_rules! outcomes {
 outcomes! {
     FORWARD = altfib_outcome_ALTFIB_FORWARD,
     LOCAL = altfib_outcome_ALTFIB_LOCAL,
+    VERIFIED = altfib_outcome_ALTFIB_VERIFIED,
+    VERIFY_DUE = altfib_outcome_ALTFIB_VERIFY_DUE,
     EARLY_DEMUX = altfib_outcome_ALTFIB_EARLY_DEMUX,
     NOT_READY = altfib_outcome_ALTFIB_NOT_READY,
     HOOK_ORDER = altfib_outcome_ALTFIB_HOOK_ORDER,

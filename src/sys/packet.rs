@@ -3,6 +3,7 @@
 //! A packet at PRE_ROUTING, and what the decision needs of it.
 
 use super::bindings;
+use super::net::Net;
 use super::netfilter::Hook;
 use super::netfilter::Ipv4PreRouting;
 use super::nexthop::NextHop;
@@ -10,6 +11,8 @@ use super::outcome::Outcome;
 use super::rcu::ReadSide;
 use core::marker::PhantomData;
 use core::mem::MaybeUninit;
+use kernel::prelude::*;
+use kernel::sync::rcu;
 
 /// A packet as netfilter hands it over.
 ///
@@ -134,11 +137,115 @@ impl Packet<'_> {
     }
 
     /// Attaches the cached route of `nh`, or says why not. `probe` asks whether a socket would
-    /// claim the packet in early demux.
+    /// claim the packet in early demux. Of `every` packets one is to be verified instead.
     #[inline]
-    pub(crate) fn attach(&mut self, nh: &NextHop, probe: bool, _rcu: ReadSide<'_>) -> Outcome {
+    pub(crate) fn attach(
+        &mut self,
+        nh: &NextHop,
+        probe: bool,
+        every: u32,
+        _rcu: ReadSide<'_>,
+    ) -> Outcome {
         // SAFETY: Packet and next hop are valid, and RCU is held until netfilter's caller has
         // consumed the packet.
-        Outcome::from_raw(unsafe { bindings::attach(&self.raw, nh.as_ptr(), probe) })
+        Outcome::from_raw(unsafe { bindings::attach(&self.raw, nh.as_ptr(), probe, every) })
+    }
+
+    /// Lets the kernel route the packet, and compares its answer, which stays, with the cached
+    /// route of `nh`.
+    #[cold]
+    pub(crate) fn verify(&mut self, nh: &NextHop, _rcu: ReadSide<'_>) -> Verdict {
+        let mut difference = bindings::altfib_difference::default();
+        // SAFETY: As in `attach`; `difference` is valid for writes.
+        let verdict = unsafe { bindings::verify(&self.raw, nh.as_ptr(), &mut difference) };
+        match verdict {
+            bindings::altfib_verdict_ALTFIB_AGREES => Verdict::Agrees,
+            bindings::altfib_verdict_ALTFIB_DIFFERS => Verdict::Differs(Difference(difference)),
+            _ => Verdict::Undecided,
+        }
+    }
+}
+
+/// What a comparison with the kernel's own decision gave.
+pub(crate) enum Verdict {
+    /// The same.
+    Agrees,
+    /// Not the same, at this moment.
+    Differs(Difference),
+    /// Ours has just gone.
+    Undecided,
+}
+
+/// A packet, and two answers that are not the same.
+#[derive(Clone, Copy)]
+pub(crate) struct Difference(bindings::altfib_difference);
+
+/// Where a packet goes, for people.
+#[derive(Clone, Copy)]
+pub(crate) struct Answer<'a>(&'a bindings::altfib_answer);
+
+impl Answer<'_> {
+    /// Why it is dropped (`enum skb_drop_reason`), or 0.
+    pub(crate) fn drop_reason(self) -> u32 {
+        self.0.reason
+    }
+
+    /// `RTN_*`.
+    pub(crate) fn route_type(self) -> u8 {
+        self.0.type_
+    }
+
+    /// Device it leaves through, or that it is delivered on.
+    pub(crate) fn ifindex(self) -> c_int {
+        self.0.ifindex
+    }
+
+    /// IPv4 gateway in network order of bytes, if there is one.
+    pub(crate) fn gateway(self) -> [u8; 4] {
+        self.0.gateway.to_ne_bytes()
+    }
+}
+
+impl Difference {
+    /// Destination and source, network order of bytes.
+    pub(crate) fn addresses(&self) -> ([u8; 4], [u8; 4]) {
+        (self.0.daddr.to_be_bytes(), self.0.saddr.to_be_bytes())
+    }
+
+    /// Input device.
+    pub(crate) fn iif(&self) -> c_int {
+        self.0.iif
+    }
+
+    /// What altfib would have attached.
+    pub(crate) fn ours(&self) -> Answer<'_> {
+        Answer(&self.0.ours)
+    }
+
+    /// What the kernel decided.
+    pub(crate) fn kernels(&self) -> Answer<'_> {
+        Answer(&self.0.kernels)
+    }
+
+    /// Runs `f` on a packet like this one, as the hook would see it. `None` if there can be none:
+    /// its device is gone, or memory is short.
+    pub(crate) fn again<R>(
+        &self,
+        net: &Net,
+        f: impl FnOnce(HookPacket<'_>, ReadSide<'_>) -> R,
+    ) -> Option<R> {
+        let guard = rcu::read_lock();
+        let mut state = MaybeUninit::uninit();
+        // SAFETY: RCU is held, and the namespace and the difference are valid.
+        let skb = unsafe { bindings::probe(net.as_ptr(), &self.0, state.as_mut_ptr()) };
+        if skb.is_null() {
+            return None;
+        }
+        // SAFETY: A probe comes with its state, and both stay until the end of this function.
+        let packet = unsafe { HookPacket::new(skb, state.as_ptr()) };
+        let result = f(packet, ReadSide::of(&guard));
+        // SAFETY: Made above, and not used any more.
+        unsafe { bindings::free_probe(skb) };
+        Some(result)
     }
 }
