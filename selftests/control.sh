@@ -49,10 +49,10 @@ only_mode_values() {
 
 	old=$(get mode)
 	long=$(printf '%5000s' x)
-	for bad in On ON onn o of offf verify 1 0 "on off" "on,off" "$long" "-" " x"; do
+	for bad in On ON onn o of offf Verify verif 1 0 "on off" "on,off" "$long" "-" " x"; do
 		set_fails mode "$bad" "Invalid argument" || rc=1
 	done
-	for good in off on off on; do
+	for good in off on verify off verify on; do
 		echo "$good" >"$SYS/mode" || rc=1
 		[ "$(get mode)" = "$good" ] || fail "mode is $(get mode), not $good" || rc=1
 	done
@@ -78,7 +78,7 @@ only_number_values() {
 }
 
 only_available() {
-	[ "$(get available_modes)" = "off on" ] ||
+	[ "$(get available_modes)" = "off on verify" ] ||
 		fail "available_modes: $(get available_modes)" || return 1
 	[ "$(stat -c %a "$SYS/available_modes")" = 444 ] || fail "not read-only"
 }
@@ -187,7 +187,7 @@ only_new_namespace() {
 COLUMNS="entries lookup forward local early_demux punt_state punt_packet
 punt_config punt_route punt_source punt_nexthop dst_hit dst_fill dst_stale
 dst_drop_dev dst_drop_fib dst_drop_nh route_add route_replace route_del resync
-oom memory_kb"
+oom verified mismatch transient memory_kb"
 
 only_stat_format() {
 	# shellcheck disable=SC2086	# one word each

@@ -33,6 +33,10 @@ ALL_TESTS=(
 	"broken: frames with a bad header checksum"
 	"dscp: routes with a TOS"
 	"multipath: two next hops of a legacy multipath route"
+	"multipath_policies: several paths by all four hash policies, routes and groups"
+	"multipath_errors: several paths, and ICMP errors about their packets"
+	"multipath_neighbours: several paths, by the state of their neighbours"
+	"multipath_resilient: a resilient group is the kernel's"
 	"vlan: in from a VLAN device"
 	"vrf: router devices in a VRF"
 	"rule: a policy rule that overrides the main table"
@@ -400,7 +404,91 @@ multipath() {
 	$TX dst=10.5.0.1 dstep=1 n=100
 	$TX dst=10.1.0.1 n=50
 	EOT
+	finish min=97
+}
+
+# Two routes with two paths each: a legacy one, and a group with weights.
+several_paths() {
+	topo
+	lines <<-EOT
+	sysctl afr net/ipv4/fib_multipath_hash_seed 4711
+	ip afr route add 10.5.0.0/16 nexthop via 10.0.2.2 weight 1 nexthop via 10.0.3.2 weight 3
+	ip afr nexthop add id 1 via 10.0.2.2 dev r1
+	ip afr nexthop add id 2 via 10.0.3.2 dev r2
+	ip afr nexthop add id 10 group 1,5/2,2
+	ip afr route add 10.6.0.0/16 nhid 10
+	EOT
+}
+
+multipath_policies() {
+	local policy fields dst
+
+	several_paths
+	for policy in 0 1 2 3; do
+		echo "sysctl afr net/ipv4/fib_multipath_hash_policy $policy"
+		for fields in 55 1 16 32 448; do
+			[ "$policy" = 3 ] || [ "$fields" = 55 ] || continue
+			echo "sysctl afr net/ipv4/fib_multipath_hash_fields $fields"
+			for dst in 10.5.0.1 10.6.0.1; do
+				lines <<-EOT
+				$TX dst=$dst dstep=1 n=60
+				$TX dst=$dst tcp dport=80 sport=1 n=4
+				$TX dst=$dst tcp dport=80 sport=2 n=4
+				$TX dst=$dst tcp dport=81 sport=3 n=4
+				$TX dst=$dst udp dport=53 sport=4 n=4
+				$TX dst=$dst udp dport=54 sport=5 n=4
+				$TX dst=$dst icmp n=4
+				$TX dst=$dst proto=47 n=4
+				EOT
+			done
+			echo "report policy $policy fields $fields"
+		done
+	done
+	finish min=95
+}
+
+multipath_errors() {
+	several_paths
+	lines <<-EOT
+	$TX dst=10.5.0.1 dstep=1 icmp type=3 n=40
+	$TX dst=10.6.0.1 dstep=1 icmp type=11 n=40
+	$TX dst=10.5.0.1 dstep=1 ttl=1 n=10
+	send af1 s0 dmac=02:00:00:00:02:01 src=10.0.2.2 dst=10.5.0.1 dstep=1 n=20
+	EOT
 	finish
+}
+
+multipath_neighbours() {
+	several_paths
+	lines <<-EOT
+	$TX dst=10.5.0.1 dstep=1 n=40
+	$TX dst=10.6.0.1 dstep=1 n=40
+	sysctl afr net/ipv4/fib_multipath_use_neigh 1
+	$TX dst=10.5.0.1 dstep=1 n=40
+	ip afr neigh replace 10.0.3.2 nud failed dev r2
+	$TX dst=10.5.0.1 dstep=1 n=40
+	$TX dst=10.6.0.1 dstep=1 n=40
+	report the second is not reachable
+	ip afr neigh replace 10.0.3.2 lladdr 02:00:00:00:03:02 nud permanent dev r2
+	$TX dst=10.5.0.1 dstep=1 n=40
+	$TX dst=10.6.0.1 dstep=1 n=40
+	report and again it is
+	ip afr link set r2 down
+	$TX dst=10.5.0.1 dstep=1 n=40
+	$TX dst=10.6.0.1 dstep=1 n=40
+	EOT
+	finish min=80
+}
+
+multipath_resilient() {
+	several_paths
+	lines <<-EOT
+	ip afr nexthop add id 20 group 1/2 type resilient buckets 8 idle_timer 1000
+	ip afr route add 10.7.0.0/16 nhid 20
+	$TX dst=10.7.0.1 dstep=1 n=40
+	$TX dst=10.6.0.1 dstep=1 n=40
+	EOT
+	finish punt=multipath:40
 }
 
 vlan() {

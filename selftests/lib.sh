@@ -152,7 +152,7 @@ run_compared() {
 	local fn=$1 a=off b=$ON
 
 	altfib_loaded || a=none b=none
-	"$fn" | "$PROBE" --compare $a $b
+	"$fn" | "$PROBE" --compare "$a" "$b"
 }
 
 # Kernel messages that fail a program, wherever they come from.

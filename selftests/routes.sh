@@ -213,7 +213,7 @@ multipath_change() {
 	ip afr route replace 10.5.0.0/16 via 10.0.3.2
 	$TX dst=10.5.0.1 dstep=1 n=50
 	EOT
-	finish punt=multipath:50
+	finish min=80
 }
 
 nexthop_object() {

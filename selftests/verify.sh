@@ -109,7 +109,7 @@ only_values() {
 	done
 	[ "$(cat "$SYS/verify_action")" = disable ] || fail "verify_action changed" || rc=1
 	for good in log disable; do
-		echo $good >"$SYS/verify_action" && [ "$(cat "$SYS/verify_action")" = $good ] || rc=1
+		echo "$good" >"$SYS/verify_action" && [ "$(cat "$SYS/verify_action")" = "$good" ] || rc=1
 	done
 	return "$rc"
 }
@@ -176,7 +176,7 @@ only_corrupt_log() {
 	in_ns afr grep -q 'from 10.0.1.2 to 198.51.100.1 on dev [0-9]*: altfib via 10.0.3.2 dev [0-9]* type 1, kernel via 10.0.2.2 dev' \
 		/proc/net/altfib/mismatches || fail "it is not listed" || rc=1
 	log_says "altfib: mismatch: from 10.0.1.2 to 198.51.100.1" || rc=1
-	restored $rc
+	restored "$rc"
 }
 
 only_corrupt_disable() {
@@ -192,7 +192,7 @@ only_corrupt_disable() {
 	in_ns afr grep -q '^serving: no' /proc/net/altfib/status || fail "still serving" || rc=1
 	[ "$(in_ns afc cat "$SYS/mode")" != off ] || fail "another namespace is off" || rc=1
 	log_says "mode is off in this namespace from now on" || rc=1
-	restored $rc
+	restored "$rc"
 }
 
 only_corrupt_sample() {
@@ -207,7 +207,7 @@ only_corrupt_sample() {
 	EOT
 	sleep 1
 	[ "$(in_ns afr cat "$SYS/mode")" = off ] || fail "nobody noticed" || rc=1
-	restored $rc
+	restored "$rc"
 }
 
 # audit: of the router; shows what it found.
@@ -291,7 +291,7 @@ only_corrupt_audit() {
 	sleep 1
 	in_ns afr grep -q '^loads: 2, ' /proc/net/altfib/status || fail "no new load" || rc=1
 	in_ns afr grep -q '^serving: yes' /proc/net/altfib/status || fail "not serving" || rc=1
-	restored $rc
+	restored "$rc"
 }
 
 tests_run "$@"

@@ -96,7 +96,8 @@ reasons! {
     NOT_FORWARDING "not_forwarding" Config true "forwarding is off on the input device"
     SOURCE "source" Source true "its source may fail validation (rp_filter, own address)"
     DEAD_NEXTHOP "dead_nexthop" NextHop true "the next hop is dead or has no carrier"
-    MULTIPATH "multipath" Route true "the route has several paths"
+    MULTIPATH "multipath" Route true
+        "of several paths the kernel must choose (resilient group, IPv6 gateway)"
     REDIRECT "redirect" NextHop true "it leaves where it came in and a redirect may be due"
     EXCEPTION "exception" NextHop true "the next hop has PMTU or redirect exceptions"
     NO_DST "no_dst" NextHop true

@@ -47,6 +47,19 @@ impl seq::Page for Status {
             counts.read(Count::Resync, None),
             counts.read(Count::OutOfMemory, None)
         );
+        if let Some(why) = ns.mirror().ended() {
+            seq_print!(out, "service ended last because: {}\n", why.text());
+        }
+        let changes = [Count::RouteAdd, Count::RouteReplace, Count::RouteDelete]
+            .map(|kind| counts.read(kind, None));
+        seq_print!(
+            out,
+            "changes followed: {} ({} added, {} replaced, {} deleted)\n",
+            changes.iter().fold(0, |sum, &n| u64::wrapping_add(sum, n)),
+            changes[0],
+            changes[1],
+            changes[2]
+        );
         if !sizes.algorithm.is_empty() {
             seq_print!(
                 out,

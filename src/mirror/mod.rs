@@ -103,6 +103,8 @@ enum Phase {
 
 struct Inner {
     phase: Phase,
+    /// Why service ended last.
+    ended: Option<Why>,
     waste: Option<Waste>,
 }
 
@@ -136,6 +138,7 @@ impl Mirror {
             inner <- BhLock::new(
                 Inner {
                     phase: Phase::Idle(Why::Off),
+                    ended: None,
                     waste: None,
                 },
                 c"altfib_mirror",
@@ -158,6 +161,11 @@ impl Mirror {
             Phase::Loading(_) => Some(Why::Loading),
             Phase::Synced(_) => None,
         }
+    }
+
+    /// Why service ended last, if it ever did.
+    pub(crate) fn ended(&self) -> Option<Why> {
+        self.inner.lock().ended
     }
 
     /// Applies or keeps one event of the notifier. `false`: the mirror has just stopped serving
@@ -218,6 +226,7 @@ impl Mirror {
                 routes.release_all(serving);
             }
             left = Some(routes);
+            inner.ended = Some(why);
         }
         drop(guard);
         let retired = self.serving.replace(None);

@@ -23,7 +23,10 @@
 #include <linux/skbuff.h>
 #include <linux/spinlock.h>
 #include <linux/workqueue.h>
+#include <net/arp.h>
 #include <net/dst_metadata.h>
+#include <net/flow_dissector.h>
+#include <net/icmp.h>
 #include <net/inet_hashtables.h>
 #include <net/ip_fib.h>
 #include <net/l3mdev.h>
@@ -266,6 +269,20 @@ static enum altfib_outcome altfib_single_path(struct fib_info *fi, struct fib_nh
 	return ALTFIB_NO_OBJECTION;
 }
 
+/* Are all of several paths such that fib_table_lookup() takes the route? */
+static bool altfib_all_paths_good(struct fib_info *fi)
+{
+	int i;
+
+	for (i = 0; i < fib_info_num_path(fi); i++) {
+		const struct fib_nh_common *nhc = fib_info_nhc(fi, i);
+
+		if (!nhc || READ_ONCE(nhc->nhc_flags) & (RTNH_F_DEAD | RTNH_F_LINKDOWN))
+			return false;
+	}
+	return true;
+}
+
 /* rt_cache_valid() of net/ipv4/route.c, for a route of this record's type. */
 static bool altfib_dst_valid(const struct net *net, const struct altfib_nexthop *nh,
 			     const struct rtable *rt)
@@ -274,18 +291,299 @@ static bool altfib_dst_valid(const struct net *net, const struct altfib_nexthop 
 	       rt->rt_genid == rt_genid_ipv4(net) && rt->rt_type == nh->type;
 }
 
+/* May this packet be forwarded along this path without more ado? */
+static __always_inline enum altfib_outcome altfib_check_path(const struct altfib_packet *pkt,
+							     const struct fib_nh_common *nhc)
+{
+	const struct net_device *dev = pkt->skb->dev;
+	const struct in_device *in_dev = __in_dev_get_rcu(dev);
+
+	if (unlikely(!in_dev || !__in_dev_get_rcu(nhc->nhc_dev)))
+		return ALTFIB_NO_IN_DEVICE;
+	if (unlikely(nhc->nhc_oif == dev->ifindex && IN_DEV_TX_REDIRECTS(in_dev)))
+		return ALTFIB_REDIRECT;
+	if (unlikely(rcu_access_pointer(nhc->nhc_exceptions)))
+		return ALTFIB_EXCEPTION;
+	return ALTFIB_NO_OBJECTION;
+}
+
+/* What would be attached. */
+struct altfib_choice {
+	struct dst_entry *dst;
+	/* Of several paths: whose they are, and how one was chosen. */
+	struct fib_info *group;
+	const struct fib_nh_common *nhc;
+	int hash;
+};
+
+/* ip_multipath_l3_keys(): those of the packet that an ICMP error is about, if it is one. */
+static void altfib_l3_keys(const struct sk_buff *skb, struct flow_keys *keys)
+{
+	const struct iphdr *iph = ip_hdr(skb);
+	const struct icmphdr *icmph;
+	const struct iphdr *inner;
+	struct icmphdr _icmph;
+	struct iphdr _inner;
+
+	keys->control.addr_type = FLOW_DISSECTOR_KEY_IPV4_ADDRS;
+	keys->addrs.v4addrs.src = iph->saddr;
+	keys->addrs.v4addrs.dst = iph->daddr;
+	if (iph->protocol != IPPROTO_ICMP || iph->frag_off & htons(IP_OFFSET))
+		return;
+	icmph = skb_header_pointer(skb, iph->ihl * 4, sizeof(_icmph), &_icmph);
+	if (!icmph || !icmp_is_err(icmph->type))
+		return;
+	inner = skb_header_pointer(skb, iph->ihl * 4 + sizeof(_icmph), sizeof(_inner), &_inner);
+	if (!inner)
+		return;
+	keys->addrs.v4addrs.src = inner->saddr;
+	keys->addrs.v4addrs.dst = inner->daddr;
+}
+
+/* Which of the addresses, inner or outer, that keys has. */
+static void altfib_copy_addrs(struct flow_keys *to, const struct flow_keys *keys, bool src,
+			      bool dst)
+{
+	to->control.addr_type = keys->control.addr_type;
+	if (keys->control.addr_type == FLOW_DISSECTOR_KEY_IPV4_ADDRS) {
+		if (src)
+			to->addrs.v4addrs.src = keys->addrs.v4addrs.src;
+		if (dst)
+			to->addrs.v4addrs.dst = keys->addrs.v4addrs.dst;
+	} else {
+		if (src)
+			to->addrs.v6addrs.src = keys->addrs.v6addrs.src;
+		if (dst)
+			to->addrs.v6addrs.dst = keys->addrs.v6addrs.dst;
+	}
+}
+
+/* fib_multipath_custom_hash_skb(): policy 3, the fields of fib_multipath_hash_fields. */
+static u32 altfib_custom_hash(const struct net *net, const struct sk_buff *skb)
+{
+	u32 fields = READ_ONCE(net->ipv4.sysctl_fib_multipath_hash_fields);
+	u32 outer = 0, inner = 0;
+	struct flow_keys keys, hash;
+	bool encap = true;
+
+	if (fields & FIB_MULTIPATH_HASH_FIELD_OUTER_MASK) {
+		memset(&hash, 0, sizeof(hash));
+		skb_flow_dissect_flow_keys(skb, &keys, FLOW_DISSECTOR_F_STOP_AT_ENCAP);
+		hash.control.addr_type = FLOW_DISSECTOR_KEY_IPV4_ADDRS;
+		if (fields & FIB_MULTIPATH_HASH_FIELD_SRC_IP)
+			hash.addrs.v4addrs.src = keys.addrs.v4addrs.src;
+		if (fields & FIB_MULTIPATH_HASH_FIELD_DST_IP)
+			hash.addrs.v4addrs.dst = keys.addrs.v4addrs.dst;
+		if (fields & FIB_MULTIPATH_HASH_FIELD_IP_PROTO)
+			hash.basic.ip_proto = keys.basic.ip_proto;
+		if (fields & FIB_MULTIPATH_HASH_FIELD_SRC_PORT)
+			hash.ports.src = keys.ports.src;
+		if (fields & FIB_MULTIPATH_HASH_FIELD_DST_PORT)
+			hash.ports.dst = keys.ports.dst;
+		encap = keys.control.flags & FLOW_DIS_ENCAPSULATION;
+		outer = fib_multipath_hash_from_keys(net, &hash);
+	}
+	if (encap && fields & FIB_MULTIPATH_HASH_FIELD_INNER_MASK) {
+		memset(&hash, 0, sizeof(hash));
+		skb_flow_dissect_flow_keys(skb, &keys, 0);
+		if (keys.control.flags & FLOW_DIS_ENCAPSULATION) {
+			bool v6 = keys.control.addr_type == FLOW_DISSECTOR_KEY_IPV6_ADDRS;
+
+			if (v6 || keys.control.addr_type == FLOW_DISSECTOR_KEY_IPV4_ADDRS)
+				altfib_copy_addrs(&hash, &keys,
+						  fields & FIB_MULTIPATH_HASH_FIELD_INNER_SRC_IP,
+						  fields & FIB_MULTIPATH_HASH_FIELD_INNER_DST_IP);
+			if (v6 && fields & FIB_MULTIPATH_HASH_FIELD_INNER_FLOWLABEL)
+				hash.tags.flow_label = keys.tags.flow_label;
+			if (fields & FIB_MULTIPATH_HASH_FIELD_INNER_IP_PROTO)
+				hash.basic.ip_proto = keys.basic.ip_proto;
+			if (fields & FIB_MULTIPATH_HASH_FIELD_INNER_SRC_PORT)
+				hash.ports.src = keys.ports.src;
+			if (fields & FIB_MULTIPATH_HASH_FIELD_INNER_DST_PORT)
+				hash.ports.dst = keys.ports.dst;
+			inner = fib_multipath_hash_from_keys(net, &hash);
+		}
+	}
+	return jhash_2words(outer, inner, 0);
+}
+
+/*
+ * fib_multipath_hash() of net/ipv4/route.c, which is not exported, for a
+ * received packet: fib_multipath_hash_policy 0 to 3.
+ */
+static int altfib_multipath_hash(const struct net *net, const struct sk_buff *skb)
+{
+	struct flow_keys keys, hash;
+
+	memset(&hash, 0, sizeof(hash));
+	switch (READ_ONCE(net->ipv4.sysctl_fib_multipath_hash_policy)) {
+	case 0:
+		altfib_l3_keys(skb, &hash);
+		break;
+	case 1:
+		if (skb->l4_hash)
+			return skb_get_hash_raw(skb) >> 1;
+		skb_flow_dissect_flow_keys(skb, &keys, FLOW_DISSECTOR_F_STOP_AT_ENCAP);
+		hash.control.addr_type = FLOW_DISSECTOR_KEY_IPV4_ADDRS;
+		hash.addrs.v4addrs.src = keys.addrs.v4addrs.src;
+		hash.addrs.v4addrs.dst = keys.addrs.v4addrs.dst;
+		hash.ports.src = keys.ports.src;
+		hash.ports.dst = keys.ports.dst;
+		hash.basic.ip_proto = keys.basic.ip_proto;
+		break;
+	case 2:
+		skb_flow_dissect_flow_keys(skb, &keys, 0);
+		switch (keys.control.addr_type) {
+		case FLOW_DISSECTOR_KEY_IPV4_ADDRS:
+			altfib_copy_addrs(&hash, &keys, true, true);
+			break;
+		case FLOW_DISSECTOR_KEY_IPV6_ADDRS:
+			altfib_copy_addrs(&hash, &keys, true, true);
+			hash.tags.flow_label = keys.tags.flow_label;
+			hash.basic.ip_proto = keys.basic.ip_proto;
+			break;
+		default:
+			altfib_l3_keys(skb, &hash);
+		}
+		break;
+	case 3:
+		return altfib_custom_hash(net, skb) >> 1;
+	default:
+		return 0;
+	}
+	return fib_multipath_hash_from_keys(net, &hash) >> 1;
+}
+
+/* fib_good_nh() and ipv4_good_nh(): is the neighbour not known to be unreachable? */
+static bool altfib_good_neighbour(const struct fib_nh_common *nhc)
+{
+	struct neighbour *n = __ipv4_neigh_lookup_noref(nhc->nhc_dev,
+							(__force u32)nhc->nhc_gw.ipv4);
+
+	return !n || READ_ONCE(n->nud_state) & NUD_VALID;
+}
+
+/*
+ * nexthop_select_path_hthr() without its statistics. Resilient groups note
+ * the time of each use, and are the kernel's.
+ */
+static struct fib_nh_common *altfib_group_member(struct nexthop *nh, int hash)
+{
+	const struct nh_group *group = rcu_dereference(nh->nh_grp);
+	struct fib_nh_common *first = NULL;
+	int i;
+
+	if (!group->hash_threshold || group->fdb_nh)
+		return NULL;
+	for (i = 0; i < group->num_nh; i++) {
+		const struct nh_grp_entry *entry = &group->nh_entries[i];
+		struct nh_info *info = rcu_dereference(entry->nh->nh_info);
+
+		if (info->family != AF_INET)
+			return NULL;
+		if (!altfib_good_neighbour(&info->fib_nhc))
+			continue;
+		if (!first)
+			first = &info->fib_nhc;
+		if (hash <= atomic_read(&entry->hthr.upper_bound))
+			return &info->fib_nhc;
+	}
+	if (!first)
+		first = &rcu_dereference(group->nh_entries[0].nh->nh_info)->fib_nhc;
+	return first;
+}
+
+/* fib_select_multipath() of net/ipv4/fib_semantics.c for a received packet. */
+static struct fib_nh_common *altfib_route_member(struct fib_info *fi, int hash)
+{
+	bool use_neigh = READ_ONCE(fi->fib_net->ipv4.sysctl_fib_multipath_use_neigh);
+	struct fib_nh_common *first = NULL;
+	int i;
+
+	for (i = 0; i < fi->fib_nhs; i++) {
+		struct fib_nh *nh = &fi->fib_nh[i];
+		int bound = atomic_read(&nh->fib_nh_upper_bound);
+
+		if (bound == -1)
+			continue;
+		if (use_neigh && nh->fib_nh_scope == RT_SCOPE_LINK) {
+			if (nh->fib_nh_gw_family != AF_INET)
+				return NULL;
+			if (!altfib_good_neighbour(&nh->nh_common))
+				continue;
+		}
+		if (hash <= bound)
+			return &nh->nh_common;
+		if (!first)
+			first = &nh->nh_common;
+	}
+	return first;
+}
+
+/*
+ * The member of several paths that the kernel would choose for this packet,
+ * with the dst that the kernel keeps for it: it is valid under RCU, and there
+ * is no slot of ours for a member.
+ */
+static noinline enum altfib_outcome altfib_find_member(const struct altfib_packet *pkt,
+						       const struct altfib_nexthop *nh,
+						       struct fib_info *fi,
+						       struct altfib_choice *choice)
+{
+	enum altfib_outcome reason;
+	struct fib_nh_common *nhc;
+	struct rtable *rt;
+
+	if (nh->type != RTN_UNICAST)
+		return ALTFIB_MULTIPATH;
+	choice->hash = altfib_multipath_hash(pkt->net, pkt->skb);
+	nhc = fi->nh ? altfib_group_member(fi->nh, choice->hash) :
+		       altfib_route_member(fi, choice->hash);
+	if (!nhc)
+		return ALTFIB_MULTIPATH;
+	if (READ_ONCE(nhc->nhc_flags) & (RTNH_F_DEAD | RTNH_F_LINKDOWN))
+		return ALTFIB_DEAD_NEXTHOP;
+	reason = altfib_check_path(pkt, nhc);
+	if (reason != ALTFIB_NO_OBJECTION)
+		return reason;
+	rt = rcu_dereference(nhc->nhc_rth_input);
+	if (!rt || !altfib_dst_valid(pkt->net, nh, rt))
+		return ALTFIB_NO_DST;
+	choice->dst = &rt->dst;
+	choice->group = fi;
+	choice->nhc = nhc;
+	return ALTFIB_NO_OBJECTION;
+}
+
+/*
+ * What the kernel does beside choosing a member: nexthop_select_path() counts,
+ * ip_mkroute_input() marks the packet.
+ *
+ * Return: false if a neighbour's state has just changed the choice.
+ */
+static noinline bool altfib_take_member(struct sk_buff *skb, const struct altfib_choice *choice)
+{
+	if (choice->group->nh) {
+		struct nexthop *nh = nexthop_select_path(choice->group->nh, choice->hash);
+
+		if (&rcu_dereference(nh->nh_info)->fib_nhc != choice->nhc)
+			return false;
+	}
+	IPCB(skb)->flags |= IPSKB_MULTIPATH;
+	return true;
+}
+
 /*
  * The cached dst of nh, if the kernel's own lookup would find it for this
  * packet: same path, same exceptions, same redirects.
  *
- * Return: ALTFIB_NO_OBJECTION and *found; ALTFIB_NO_DST when the slot has
+ * Return: ALTFIB_NO_OBJECTION and *choice; ALTFIB_NO_DST when the slot has
  * nothing valid and a fill may help; else the reason.
  */
 static __always_inline enum altfib_outcome altfib_find_dst(const struct altfib_packet *pkt,
 							   const struct altfib_nexthop *nh,
-							   struct dst_entry **found)
+							   struct altfib_choice *choice)
 {
-	struct net_device *dev = pkt->skb->dev;
 	enum altfib_outcome reason;
 	struct fib_nh_common *nhc;
 	struct dst_entry *dst;
@@ -295,18 +593,15 @@ static __always_inline enum altfib_outcome altfib_find_dst(const struct altfib_p
 	if (unlikely(!fi))
 		return ALTFIB_BUSY;
 	reason = altfib_single_path(fi, &nhc);
+	if (unlikely(reason == ALTFIB_MULTIPATH))
+		return altfib_find_member(pkt, nh, fi, choice);
 	if (unlikely(reason != ALTFIB_NO_OBJECTION))
 		return reason;
 
 	if (nh->type != RTN_LOCAL) {
-		const struct in_device *in_dev = __in_dev_get_rcu(dev);
-
-		if (unlikely(!in_dev || !__in_dev_get_rcu(nhc->nhc_dev)))
-			return ALTFIB_NO_IN_DEVICE;
-		if (unlikely(nhc->nhc_oif == dev->ifindex && IN_DEV_TX_REDIRECTS(in_dev)))
-			return ALTFIB_REDIRECT;
-		if (unlikely(rcu_access_pointer(nhc->nhc_exceptions)))
-			return ALTFIB_EXCEPTION;
+		reason = altfib_check_path(pkt, nhc);
+		if (unlikely(reason != ALTFIB_NO_OBJECTION))
+			return reason;
 	}
 
 	/* The owner first: whoever sees the new one sees no older route. */
@@ -315,7 +610,8 @@ static __always_inline enum altfib_outcome altfib_find_dst(const struct altfib_p
 	dst = rcu_dereference(nh->dst);
 	if (unlikely(!dst || !altfib_dst_valid(pkt->net, nh, dst_rtable(dst))))
 		return ALTFIB_NO_DST;
-	*found = dst;
+	choice->dst = dst;
+	choice->group = NULL;
 	return ALTFIB_NO_OBJECTION;
 }
 
@@ -334,10 +630,10 @@ static DEFINE_PER_CPU(u32, altfib_unverified);
 enum altfib_outcome altfib_helper_attach(const struct altfib_packet *pkt,
 					 const struct altfib_nexthop *nh, bool probe, u32 every)
 {
+	struct altfib_choice choice;
 	enum altfib_outcome reason;
-	struct dst_entry *dst;
 
-	reason = altfib_find_dst(pkt, nh, &dst);
+	reason = altfib_find_dst(pkt, nh, &choice);
 	if (unlikely(reason != ALTFIB_NO_OBJECTION))
 		return reason;
 	if (probe && altfib_socket_claims(pkt->net, pkt->skb))
@@ -348,7 +644,9 @@ enum altfib_outcome altfib_helper_attach(const struct altfib_packet *pkt,
 		this_cpu_write(altfib_unverified, every - 1);
 		return ALTFIB_VERIFY_DUE;
 	}
-	skb_dst_set_noref(pkt->skb, dst);
+	if (unlikely(choice.group) && !altfib_take_member(pkt->skb, &choice))
+		return ALTFIB_BUSY;
+	skb_dst_set_noref(pkt->skb, choice.dst);
 	return nh->type == RTN_LOCAL ? ALTFIB_LOCAL : ALTFIB_FORWARD;
 }
 
@@ -380,10 +678,12 @@ enum altfib_verdict altfib_helper_verify(const struct altfib_packet *pkt,
 	const struct iphdr *iph = ip_hdr(skb);
 	const struct dst_entry *theirs;
 	enum skb_drop_reason reason;
-	struct dst_entry *dst;
+	struct altfib_choice choice;
+	const struct dst_entry *dst;
 
-	if (altfib_find_dst(pkt, nh, &dst) != ALTFIB_NO_OBJECTION)
+	if (altfib_find_dst(pkt, nh, &choice) != ALTFIB_NO_OBJECTION)
 		return ALTFIB_UNDECIDED;
+	dst = choice.dst;
 	reason = ip_route_input_noref(skb, iph->daddr, iph->saddr, ip4h_dscp(iph), skb->dev);
 	if (reason == SKB_NOT_DROPPED_YET) {
 		theirs = skb_dst(skb);
@@ -583,9 +883,14 @@ void altfib_helper_fib_info_put(struct fib_info *fi)
 int altfib_helper_source_uses_dev(const struct altfib_packet *pkt, const struct altfib_nexthop *nh)
 {
 	struct fib_info *fi = rcu_dereference(nh->fi);
+	enum altfib_outcome reason;
 	struct fib_nh_common *nhc;
 
-	if (!fi || altfib_single_path(fi, &nhc) != ALTFIB_NO_OBJECTION)
+	if (!fi)
+		return -1;
+	reason = altfib_single_path(fi, &nhc);
+	if (reason != ALTFIB_NO_OBJECTION &&
+	    (reason != ALTFIB_MULTIPATH || !altfib_all_paths_good(fi)))
 		return -1;
 	return fib_info_nh_uses_dev(fi, pkt->skb->dev);
 }
