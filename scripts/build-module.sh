@@ -1,9 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Builds altfib.ko against a test kernel (x86, uml) or any prepared tree.
+# Builds altfib.ko against a test kernel (x86, uml, x86-debug, uml-debug) or any
+# prepared tree.
 #
-#   build-module.sh x86|uml [VARIANT] [MAKE ARGUMENT...]
+#   build-module.sh KERNEL [VARIANT] [MAKE ARGUMENT...]
 #   build-module.sh --kdir TREE [MAKE ARGUMENT...]
 #
 # VARIANT: plain     what the tests load                  build/module-KERNEL
@@ -16,7 +17,7 @@ set -euo pipefail
 . "$(dirname "$0")/toolchain.sh"
 become_builder "$(readlink -f "$0")" "$@"
 
-[[ $# -ge 1 ]] || die "usage: build-module.sh x86|uml [plain|checked|clippy|corrupt], or --kdir TREE"
+[[ $# -ge 1 ]] || die "usage: build-module.sh KERNEL [plain|checked|clippy|corrupt], or --kdir TREE"
 
 # A tree made by somebody else names its compilers in its configuration:
 # use the same ones, or say which are missing.
@@ -85,12 +86,12 @@ else
 	case ${1:-} in plain | checked | clippy | corrupt) variant=$1 && shift ;; esac
 	tree=$ALTFIB_CACHE/build/$kernel
 	[[ -f $tree/include/config/auto.conf ]] ||
-		die "the $kernel test kernel is not built yet: run \"make setup\""
+		die "the $kernel test kernel is not built yet: run \"scripts/setup.sh $kernel\""
 	set_toolchain
 	src=$(find_source) || die "the kernel source is missing: run \"make setup\""
 	KMAKE+=(-C "$src" "O=$tree" "ARCH=$arch")
 	out=$ALTFIB_CACHE/build/module-$kernel
-	[[ $kernel == uml ]] && flags=$uml_flags
+	[[ $kernel == uml* ]] && flags=$uml_flags
 	case $variant in
 	checked)
 		out+=-checked

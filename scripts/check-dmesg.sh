@@ -11,7 +11,7 @@ splat+='|waiting for .* to become free|refcount_t|rcu: INFO: .*stall|self-detect
 splat+='|detected stalls|possible (circular|recursive) locking|inconsistent lock state'
 splat+='|suspicious RCU usage|sleeping function called|scheduling while atomic'
 splat+='|blocked for more than|soft lockup|hard LOCKUP|unable to handle|Call Trace:'
-splat+='|unreferenced object|UBSAN|segfault at|stack-protector|Out of memory:'
+splat+='|unreferenced object|suspected memory leak|ref_tracker: |UBSAN|segfault at|stack-protector|Out of memory:'
 
 bad=0
 for file in "$@"; do

@@ -88,11 +88,11 @@ since() {
 	printf '%d:%02d' $((s / 60)) $((s % 60))
 }
 
-arch_of() { # KERNEL (x86|uml) -> kbuild's ARCH
+arch_of() { # KERNEL (x86, uml, or one with -debug) -> kbuild's ARCH
 	case $1 in
-	uml) echo um ;;
-	x86) echo x86_64 ;;
-	*) die "unknown kernel \"$1\": choose uml or x86" ;;
+	uml | uml-debug) echo um ;;
+	x86 | x86-debug) echo x86_64 ;;
+	*) die "unknown kernel \"$1\": choose uml or x86, uml-debug or x86-debug" ;;
 	esac
 }
 

@@ -3,8 +3,8 @@
 #
 # make test: set-up, then all tests, stage by stage.
 #
-#   test.sh               everything
-#   test.sh STAGE...      lint host uml x86
+#   test.sh               lint host uml x86
+#   test.sh STAGE...      any of these, or uml-debug x86-debug kernel
 #
 # Closes with the line "N passed, N failed".  A stage that breaks off counts as
 # one failure more, and so does each test that a plan announced and nobody ran.
@@ -17,20 +17,25 @@ set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
 # Minutes on 2 CPUs after the set-up.  A guest may take twice its budget.
-declare -A budget=([lint]=2 [host]=12 [uml]=6 [x86]=20)
+declare -A budget=([lint]=2 [host]=12 [uml]=6 [x86]=20 [uml-debug]=20 [x86-debug]=90 [kernel]=60)
 # Fewer tests than this mean that something was not run; whoever adds tests
 # raises it.
-declare -A minimum=([lint]=6 [host]=63 [uml]=310 [x86]=198)
+declare -A minimum=([lint]=6 [host]=63 [uml]=310 [x86]=198 [uml-debug]=198 [x86-debug]=198 [kernel]=20)
 
 stages=("$@")
 ((${#stages[@]})) || stages=(lint host uml x86)
 for stage in "${stages[@]}"; do
-	[[ -n ${budget[$stage]:-} ]] || die "no stage is called \"$stage\": choose from lint host uml x86"
+	[[ -n ${budget[$stage]:-} ]] || die "no stage is called \"$stage\": choose from ${!budget[*]}"
 done
 
 begin=$(date +%s)
 if [[ -z ${ALTFIB_SETUP_DONE:-} ]]; then
-	"$ALTFIB_TOP/scripts/setup.sh"
+	kernels=(uml x86)
+	for stage in "${stages[@]}"; do
+		[[ $stage != *-debug ]] || kernels+=("$stage")
+		[[ $stage != kernel ]] || kernels+=(uml-debug)
+	done
+	"$ALTFIB_TOP/scripts/setup.sh" "${kernels[@]}"
 	export ALTFIB_SETUP_DONE=1
 fi
 become_builder ALTFIB_DATA="${ALTFIB_DATA:-}" CI="${CI:-}" "$(readlink -f "$0")" "$@"
@@ -158,6 +163,31 @@ stage_x86() {
 	say "# x86 kernel with 2 CPUs"
 	in_guest x86 2
 }
+
+# The debug kernels: all selftests, then failing allocations in a boot of their
+# own, since failed page allocations leave traces in the log that are no splats.
+stage_uml-debug() { stage_debug uml-debug 1; }
+stage_x86-debug() { stage_debug x86-debug 2; }
+stage_debug() { # kernel cpus
+	local rc=0
+	say "# $1: KASAN, lockdep, kmemleak, reference trackers"
+	in_debug_guest "$1" "$2" || rc=$?
+	in_debug_guest "$1" "$2" failures.sh || rc=$?
+	return "$rc"
+}
+in_debug_guest() { # kernel cpus [program...]
+	build_module "$1"
+	build_module "$1" corrupt
+	build_selftests
+	scripts/vm.sh --kernel "$1" --cpus "$2" --memory 3G \
+		--timeout $((budget[$1] * 120)) -- \
+		env "PROBE=$ALTFIB_CACHE/build/selftests/probe" \
+		"ALTFIB_KO_CORRUPT=$ALTFIB_CACHE/build/module-$1-corrupt/altfib.ko" \
+		scripts/debug-guest.sh selftests/run-kselftest.sh "${@:3}"
+}
+
+# The kernel's own network selftests; the debug kernel has what they ask for.
+stage_kernel() { scripts/kernel-selftests.sh --kernel uml-debug all; }
 
 run_stage() {
 	local stage=$1 log=$ALTFIB_LOG/test-$1.log start rc=0 p f n took missing

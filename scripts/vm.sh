@@ -4,10 +4,11 @@
 # Runs a command as root in a test kernel, with the files of this machine
 # visible and protected, and returns its exit status.
 #
-#   vm.sh --kernel x86|uml [--cpus N] [--memory 3G] [--timeout SECONDS]
+#   vm.sh --kernel KERNEL [--cpus N] [--memory 3G] [--timeout SECONDS]
 #         [--output FOLDER] [--append WORDS] [--no-dmesg-check] -- COMMAND...
-#   vm.sh --kernel x86|uml --interactive
+#   vm.sh --kernel KERNEL --interactive
 #
+# KERNEL: x86, uml, x86-debug or uml-debug.
 # WORDS go on the kernel's command line.
 # The command finds: ALTFIB_KO (the module), ALTFIB_OUT (the one folder that
 # it can write to and that survives), ALTFIB_KERNEL, ALTFIB_CPUS, ALTFIB_ACCEL
@@ -49,7 +50,7 @@ arch_of "$kernel" >/dev/null
 if [[ -z $interactive ]]; then
 	(($#)) || die "vm.sh: no command given after --"
 fi
-[[ $kernel == uml ]] && cpus=1
+[[ $kernel == uml* ]] && cpus=1
 
 mkdir -p "$ALTFIB_LOG" "$ALTFIB_CACHE/run"
 run=$(mktemp -d "$ALTFIB_CACHE/run/$kernel-XXXXXX")
@@ -64,7 +65,7 @@ else
 fi
 
 accel=native
-[[ $kernel == x86 ]] && accel=$(x86_accel)
+[[ $kernel == x86* ]] && accel=$(x86_accel)
 
 # What the guest's root runs: settings, then the command.
 write_job() {
@@ -95,7 +96,7 @@ write_job "$@"
 echo "${interactive:-no}" >"$run/interactive"
 
 rc=0
-"${kernel}_run" "$run" "$output" "$cpus" "$memory" "$limit" "$interactive" || rc=$?
+"${kernel%-debug}_run" "$run" "$output" "$cpus" "$memory" "$limit" "$interactive" || rc=$?
 
 # 124: the time is over.  Else the answer counts that the guest wrote.
 if [[ $rc != 124 ]]; then

@@ -15,6 +15,7 @@ ALL_TESTS=(
 	"only_corrupt_sample: and a sample of mode=on notices it too"
 	"only_audit: the audit finds the mirror equal, with routes of all kinds"
 	"only_audit_big: and with 20,000 routes, while they change"
+	"only_audit_link_loss: and when a link has just taken 20,000 routes along"
 	"only_audit_off: there is nothing to audit while the mirror is not in sync"
 	"only_corrupt_audit: the audit notices a wrong next hop, and reads the routes anew"
 )
@@ -268,6 +269,37 @@ only_audit_big() {
 	done
 	wait
 	audit && found '^differences: 0$' && found '^addresses compared: 200[0-9][0-9] '
+}
+
+only_audit_link_loss() {
+	local i
+
+	in_mode on || return 1
+	run_scenario on <<-EOT || return 1
+	ip afr route add 11.0.0.0/8 via 10.0.3.2
+	fill afr 11.0.0.0/24 dev=r1 via=10.0.2.2 count=20000
+	ip afr link set r1 down
+	EOT
+	# At once, with what is left of them in the table, and when that is gone.
+	audit && found '^differences: 0$' || return 1
+	for i in 1 2 3 4 5 6 7 8 9 10; do
+		audit >"$TMP/audit" && found '^differences: 0$' || return 1
+		found '^routes: 1?[0-9] of the kernel, 1?[0-9] mirrored' >/dev/null && break
+		sleep 0.2
+	done
+	cat "$TMP/audit"
+	[ "$i" -lt 10 ] || fail "the prefixes were never taken out" || return 1
+	run_scenario on <<-EOT || return 1
+	ip afr link set r1 up
+	fill afr 11.0.0.0/24 dev=r1 via=10.0.2.2 count=20000
+	ip afr link set r1 down
+	ip afr link set r1 up
+	fill afr 11.0.0.0/24 dev=r1 via=10.0.2.2 count=20000
+	EOT
+	audit && found '^differences: 0$' && found '^routes: 200[0-9][0-9] of the kernel, 200[0-9][0-9] mirrored' || return 1
+	sleep 0.3
+	audit && found '^differences: 0$' && found '^routes: (200[0-9][0-9]) of the kernel, 200[0-9][0-9] mirrored' &&
+		expect afr mismatch 0
 }
 
 only_audit_off() {

@@ -21,6 +21,7 @@ use crate::control::status;
 use crate::datapath;
 use crate::mirror::Mirror;
 use crate::mirror::Plan;
+use crate::mirror::Then;
 use crate::mirror::Why;
 use crate::sys::fib::FibEvent;
 use crate::sys::fib::FibNotifier;
@@ -48,6 +49,10 @@ use kernel::time::msecs_to_jiffies;
 /// Pause before the first new attempt after a failure; it doubles up to the last.
 const RETRY_FIRST_MS: u32 = 100;
 const RETRY_LAST_MS: u32 = 60_000;
+
+/// Pause before the prefixes of a device that went are taken out: it may come back at once, and
+/// whoever takes it away has the tables until then.
+const TIDY_MS: u32 = 50;
 
 /// What is switched on, and by whom only [`Namespace::reconcile`] may change it.
 #[derive(Default)]
@@ -397,13 +402,18 @@ unsafe impl HasDelayedWork for Namespace {
     fn work(&self) {
         self.examine();
         self.reconcile();
+        if !self.mirror.tidy() {
+            self.work.schedule(msecs_to_jiffies(TIDY_MS));
+        }
     }
 }
 
 impl FollowFib for Namespace {
     fn event(&self, event: FibEvent<'_>) {
-        if !self.mirror.event(self.net, &self.counts, event) {
-            self.work.schedule(msecs_to_jiffies(RETRY_FIRST_MS));
+        match self.mirror.event(self.net, &self.counts, event) {
+            Then::Nothing => {}
+            Then::Load => self.work.schedule(msecs_to_jiffies(RETRY_FIRST_MS)),
+            Then::Tidy => self.work.schedule(msecs_to_jiffies(TIDY_MS)),
         }
     }
 

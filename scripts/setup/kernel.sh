@@ -4,10 +4,10 @@
 # Sourced by setup.sh: configures and builds the test kernels.
 
 # Measured with 2 CPUs: CPU minutes, and lines that make prints ("  CC ...").
-declare -A kernel_cpu_minutes=([uml]=11 [x86]=19)
-declare -A kernel_objects=([uml]=1326 [x86]=1974)
-declare -A kernel_image=([uml]=linux [x86]=arch/x86/boot/bzImage)
-declare -A kernel_targets=([uml]="linux modules" [x86]="bzImage modules")
+declare -A kernel_cpu_minutes=([uml]=11 [x86]=19 [uml-debug]=16 [x86-debug]=40)
+declare -A kernel_objects=([uml]=1326 [x86]=1974 [uml-debug]=1600 [x86-debug]=2300)
+declare -A kernel_image=([um]=linux [x86_64]=arch/x86/boot/bzImage)
+declare -A kernel_targets=([um]="linux modules" [x86_64]="bzImage modules")
 
 kernel_uml_done() { kernel_done uml; }
 kernel_uml_plan() { kernel_plan uml; }
@@ -15,9 +15,18 @@ kernel_uml_run() { kernel_run uml; }
 kernel_x86_done() { kernel_done x86; }
 kernel_x86_plan() { kernel_plan x86; }
 kernel_x86_run() { kernel_run x86; }
+kernel_uml-debug_done() { kernel_done uml-debug; }
+kernel_uml-debug_plan() { kernel_plan uml-debug; }
+kernel_uml-debug_run() { kernel_run uml-debug; }
+kernel_x86-debug_done() { kernel_done x86-debug; }
+kernel_x86-debug_plan() { kernel_plan x86-debug; }
+kernel_x86-debug_run() { kernel_run x86-debug; }
 
+# A debug kernel is the plain one with two fragments more.
 kernel_fragments() {
-	printf '%s\n' "$ALTFIB_TOP/scripts/kernel/altfib.config" "$ALTFIB_TOP/scripts/kernel/$1.config"
+	local dir=$ALTFIB_TOP/scripts/kernel
+	printf '%s\n' "$dir/altfib.config" "$dir/${1%-debug}.config"
+	[[ $1 != *-debug ]] || printf '%s\n' "$dir/debug.config" "$dir/$1.config"
 }
 
 # What is asked for, without comments, so that a comment costs no rebuild.
@@ -35,7 +44,7 @@ kernel_inputs() {
 
 kernel_done() {
 	local stamp=$ALTFIB_CACHE/stamp/kernel-$1
-	[[ -f $ALTFIB_CACHE/build/$1/${kernel_image[$1]} ]] || return 1
+	[[ -f $ALTFIB_CACHE/build/$1/${kernel_image[$(arch_of "$1")]} ]] || return 1
 	bindgen_there && source_done || return 1
 	[[ -n ${KMAKE+x} ]] || set_toolchain
 	[[ -f $stamp ]] || kernel_adopt "$1" || return 1
@@ -91,14 +100,15 @@ kernel_progress() { # total, log
 
 kernel_run() {
 	local kernel=$1 out=$ALTFIB_CACHE/build/$1 log=$ALTFIB_LOG/kernel-$1.log
-	local stamp=$ALTFIB_CACHE/stamp/kernel-$1 src lost total
+	local stamp=$ALTFIB_CACHE/stamp/kernel-$1 src lost total arch
 	local -a make
+	arch=$(arch_of "$kernel")
 	set_toolchain
 	src=$(find_source) || die "the kernel source is missing: run \"make setup\""
 	check_kernel_supported "$(source_version "$src")" "$src"
 	[[ ! -f $src/.config && ! -d $src/include/config ]] ||
 		die "$src was built in place, and a kernel cannot be built beside it: run \"make mrproper\" there, or use it with KDIR="
-	make=("${KMAKE[@]}" -C "$src" "O=$out" "ARCH=$(arch_of "$kernel")")
+	make=("${KMAKE[@]}" -C "$src" "O=$out" "ARCH=$arch")
 
 	# Files of another revision may be older than objects of the last one.
 	if [[ -f $stamp && $(head -n1 "$stamp") != "$(kernel_inputs "$kernel" | head -n1)" ]]; then
@@ -123,13 +133,13 @@ kernel_run() {
 	[[ -s $log.count ]] && total=$(<"$log.count")
 	say "Building the $kernel kernel with $(toolchain_id) (log: $log)"
 	# shellcheck disable=SC2086 # two targets
-	if ! { "${make[@]}" -j"$(nproc)" ${kernel_targets[$kernel]} 2>&1 </dev/null |
+	if ! { "${make[@]}" -j"$(nproc)" ${kernel_targets[$arch]} 2>&1 </dev/null |
 		kernel_progress "$total" "$log"; }; then
 		rm -f "$log.count"
 		die "the $kernel kernel did not build: $(kernel_error "$log") (log: $log)"
 	fi
-	[[ -f $out/${kernel_image[$kernel]} ]] ||
-		die "the build of the $kernel kernel ended well, yet there is no ${kernel_image[$kernel]} (log: $log)"
+	[[ -f $out/${kernel_image[$arch]} ]] ||
+		die "the build of the $kernel kernel ended well, yet there is no ${kernel_image[$arch]} (log: $log)"
 	kernel_inputs "$kernel" >"$stamp"
 }
 

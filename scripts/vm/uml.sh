@@ -2,6 +2,7 @@
 # shellcheck shell=bash
 #
 # Sourced by vm.sh: the User-Mode Linux guest, an ordinary process.
+# shellcheck disable=SC2154 # kernel is vm.sh's
 
 # One CPU of the host for each guest: pinned, its programs' system calls are
 # four times faster.  The lock on fd 8 lives as long as the guest.
@@ -27,8 +28,8 @@ uml_pick_cpu() {
 # uml_run RUN OUTPUT CPUS MEMORY LIMIT INTERACTIVE
 uml_run() {
 	local run=$1 out=$2 memory=$4 limit=$5 interactive=$6
-	local linux=$ALTFIB_CACHE/build/uml/linux rc=0 tmp pid tail_pid
-	[[ -x $linux ]] || die "the UML kernel is not built: run \"make setup\""
+	local linux=$ALTFIB_CACHE/build/$kernel/linux rc=0 tmp pid tail_pid
+	[[ -x $linux ]] || die "the $kernel kernel is not built: run \"scripts/setup.sh $kernel\""
 
 	# The guest's memory is a file there; only a tmpfs is fast enough.
 	tmp=/dev/shm

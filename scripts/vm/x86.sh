@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 #
 # Sourced by vm.sh: the x86 guest under virtme-ng.
-# shellcheck disable=SC2154 # accel is vm.sh's
+# shellcheck disable=SC2154 # accel and kernel are vm.sh's
 
 x86_vng() {
 	local vng
@@ -17,8 +17,8 @@ x86_vng() {
 }
 
 x86_image() {
-	local image=$ALTFIB_CACHE/build/x86/arch/x86/boot/bzImage
-	[[ -f $image ]] || die "the x86 kernel is not built: run \"make setup\""
+	local image=$ALTFIB_CACHE/build/$kernel/arch/x86/boot/bzImage
+	[[ -f $image ]] || die "the $kernel kernel is not built: run \"scripts/setup.sh $kernel\""
 	printf '%s\n' "$image"
 }
 

@@ -86,6 +86,10 @@ impl seq::Lines for Routes {
                     len: prefix.len(),
                     started: 1,
                 };
+                if routes.nexthops().is_gone(serving.nexthops(), id) {
+                    // The kernel has deleted it: no line.
+                    return Some(());
+                }
                 routes
                     .nexthops()
                     .show_from(serving.nexthops(), id, |_, nh, w| {

@@ -25,6 +25,7 @@ use crate::sys::rcu::RcuBox;
 use crate::sys::rcu::ReadSide;
 use crate::sys::rcu::Retired;
 use crate::sys::time;
+use crate::sys::work;
 use kernel::alloc::Flags;
 use kernel::prelude::*;
 use kernel::sync::rcu;
@@ -81,6 +82,19 @@ impl From<crate::lpm::Error> for Why {
         }
     }
 }
+
+/// What an event asks for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Then {
+    Nothing,
+    /// The mirror has just stopped serving and must be loaded again.
+    Load,
+    /// [`Mirror::tidy`].
+    Tidy,
+}
+
+/// Prefixes looked at before others may have the lock.
+const BATCH: usize = 128;
 
 /// Flags of what is allocated while nobody may sleep: charged to whoever adds the route, and
 /// quiet when it fails, since that has an answer.
@@ -168,38 +182,65 @@ impl Mirror {
         self.inner.lock().ended
     }
 
-    /// Applies or keeps one event of the notifier. `false`: the mirror has just stopped serving
-    /// and must be loaded again.
+    /// Applies or keeps one event of the notifier, and says what is to be done then.
     ///
     /// # Context
     ///
     /// Atomic, RTNL held.
-    pub(crate) fn event(&self, net: &Net, counts: &Counts, event: FibEvent<'_>) -> bool {
+    pub(crate) fn event(&self, net: &Net, counts: &Counts, event: FibEvent<'_>) -> Then {
         let mut inner = self.inner.lock();
         let routes = match &mut inner.phase {
-            Phase::Idle(_) => return true,
+            Phase::Idle(_) => return Then::Nothing,
             Phase::Loading(queue) => {
                 queue.push(event);
-                return true;
+                return Then::Nothing;
             }
             Phase::Synced(routes) => routes,
         };
         let guard = rcu::read_lock();
         let Some(serving) = self.serving.get(ReadSide::of(&guard)) else {
-            return true;
+            return Then::Nothing;
         };
         match routes.apply(serving, event, atomic_flags()) {
             Ok(change) => {
                 Self::account(net, counts, &change);
-                true
+                // The first of many.
+                if change.leaves && routes.left() == 1 {
+                    Then::Tidy
+                } else {
+                    Then::Nothing
+                }
             }
             Err(why) => {
                 counts.count(Count::OutOfMemory);
                 drop(guard);
                 self.stop_locked(&mut inner, why);
-                false
+                Then::Load
             }
         }
+    }
+
+    /// Takes out what is left of next hops that are gone. `false`: there is more to come.
+    ///
+    /// # Context
+    ///
+    /// Process, may sleep.
+    pub(crate) fn tidy(&self) -> bool {
+        let mut after = None;
+        if self.with_routes(|routes, _| routes.left()).unwrap_or(0) == 0 {
+            return true;
+        }
+        loop {
+            let swept = self
+                .with_routes(|routes, serving| routes.sweep(serving, after, BATCH, atomic_flags()));
+            match swept {
+                Some(Ok(Some(prefix))) => after = Some(prefix),
+                // Not in sync, at the end, or short of memory.
+                _ => break,
+            }
+            work::reschedule();
+        }
+        self.with_routes(|routes, _| routes.left()).unwrap_or(0) == 0
     }
 
     fn account(net: &Net, counts: &Counts, change: &Change) {

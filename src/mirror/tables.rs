@@ -28,6 +28,9 @@ use crate::sys::time;
 use kernel::alloc::Flags;
 use kernel::prelude::*;
 
+/// A table with fewer prefixes loses them at once.
+const LEAVE_AT: usize = 4096;
+
 /// Set in the value of a route for one single address.
 const HOST: lpm::Value = 1 << 30;
 
@@ -112,6 +115,8 @@ pub(crate) struct Change {
     pub(crate) dropped_by_path: u64,
     /// A route is gone whose dst had been handed out.
     pub(crate) outdates_served: bool,
+    /// Prefixes of a next hop that is gone are left in the tables.
+    pub(crate) leaves: bool,
 }
 
 /// The writer's side.
@@ -120,6 +125,7 @@ pub(crate) struct Routes {
     main: lpm::Writer<V4>,
     nexthops: NextHops,
     budget: usize,
+    left: usize,
     loaded_at: u64,
     built_us: u64,
 }
@@ -157,6 +163,7 @@ impl Routes {
                 main,
                 nexthops,
                 budget,
+                left: 0,
                 loaded_at: 0,
                 built_us: 0,
             },
@@ -244,7 +251,7 @@ impl Routes {
 
     pub(crate) fn sizes(&self, serving: &Serving) -> Sizes {
         Sizes {
-            main: self.main.len(),
+            main: self.main.len().saturating_sub(self.left),
             local: self.local.len(),
             nexthops: self.nexthops.len(),
             algorithm: self.main.algorithm().name(),
@@ -338,9 +345,13 @@ impl Routes {
         let (writer, table) = self.table(serving, which);
         match writer.insert(table, prefix, value, flags) {
             Ok(old) => {
+                let gone = old != 0 && self.nexthops.is_gone(&serving.nexthops, old & !HOST);
+                if gone {
+                    self.left = self.left.saturating_sub(1);
+                }
                 let given = self.nexthops.give(&serving.nexthops, old & !HOST);
                 Ok(Self::change(
-                    if old == 0 {
+                    if old == 0 || gone {
                         Count::RouteAdd
                     } else {
                         Count::RouteReplace
@@ -363,6 +374,9 @@ impl Routes {
         prefix: Prefix<V4>,
         flags: Flags,
     ) -> Result<Change, Why> {
+        if let Some(change) = self.leave(serving, which, prefix) {
+            return Ok(change);
+        }
         let (writer, table) = self.table(serving, which);
         match writer.remove(table, prefix, flags)? {
             0 => Ok(Change::default()),
@@ -379,6 +393,52 @@ impl Routes {
             dropped_by_route: u64::from(given.dropped),
             dropped_by_path: 0,
             outdates_served: given.served,
+            leaves: false,
         }
+    }
+
+    /// Notes that `prefix` is gone, but leaves it in its table, if its device takes so many along that
+    /// whoever removes that would have to wait for us. Packets for it are the kernel's from now on.
+    fn leave(&mut self, serving: &Serving, which: Which, prefix: Prefix<V4>) -> Option<Change> {
+        if which != Which::Main || self.main.len() < LEAVE_AT {
+            return None;
+        }
+        let id = self.main.get(prefix) & !HOST;
+        let given = self.nexthops.leave(&serving.nexthops, id)?;
+        self.left = self.left.wrapping_add(1);
+        Some(Change {
+            leaves: true,
+            ..Self::change(Count::RouteDelete, given)
+        })
+    }
+
+    /// Takes prefixes out that [`Routes::leave`] left, of the next `many` behind `after`. Says where
+    /// it ended, `None` at the end of the table.
+    pub(super) fn sweep(
+        &mut self,
+        serving: &Serving,
+        after: Option<Prefix<V4>>,
+        many: usize,
+        flags: Flags,
+    ) -> Result<Option<Prefix<V4>>, Why> {
+        let mut after = after;
+        for _ in 0..many {
+            let Some((prefix, value)) = self.main.next(after) else {
+                return Ok(None);
+            };
+            after = Some(prefix);
+            let id = value & !HOST;
+            if self.nexthops.is_gone(&serving.nexthops, id) {
+                self.main.remove(&serving.main, prefix, flags)?;
+                self.nexthops.give(&serving.nexthops, id);
+                self.left = self.left.saturating_sub(1);
+            }
+        }
+        Ok(after)
+    }
+
+    /// Prefixes that are left in the main table although the kernel has deleted them.
+    pub(super) fn left(&self) -> usize {
+        self.left
     }
 }

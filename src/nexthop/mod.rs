@@ -11,6 +11,10 @@
 //! its last prefix away, and the slot holds one on its cached dst. Neither pins a device: the dst
 //! stands on the kernel's own lists, and the `fib_info` is gone before its device is.
 //!
+//! A device that goes takes all its prefixes along, with RTNL held. Then the record is unbound just
+//! so, but the prefixes stay in the tables for a while: a lookup that meets an unbound record leaves
+//! the packet to the kernel.
+//!
 //! Numbers are used again only after a grace period, so a reader that still has one from the
 //! tables finds an unbound record at worst.
 
@@ -24,6 +28,9 @@ use kernel::prelude::*;
 
 /// Buckets at first; doubled as next hops come.
 const BUCKETS_MIN: usize = 16;
+
+/// A next hop with fewer prefixes is not worth looking for them later.
+const MANY: u32 = 4096;
 
 /// What giving a prefix back did to its next hop.
 #[derive(Default)]
@@ -194,11 +201,43 @@ impl NextHops {
         }
     }
 
-    /// Takes one prefix from next hop `id`. With the last one the record is unbound, at once.
+    /// Takes one prefix, which is not in the tables any more, from next hop `id`. With the last one
+    /// the record is unbound, at once.
     pub(crate) fn give(&mut self, records: &Records, id: u32) -> Given {
         let Some(nh) = records.get(id).filter(|_| id != 0) else {
             return Given::default();
         };
+        let w = self.writer.writing();
+        if !nh.is_bound(w) {
+            nh.set_left(nh.left(w).saturating_sub(1), w);
+            self.free(records, id, nh);
+            return Given::default();
+        }
+        let given = self.detach(records, id, nh);
+        self.free(records, id, nh);
+        given
+    }
+
+    /// Takes one prefix, which is left in the tables until [`NextHops::give`], from next hop `id`, if
+    /// the kernel is taking its whole route down.
+    pub(crate) fn leave(&mut self, records: &Records, id: u32) -> Option<Given> {
+        let nh = records.get(id).filter(|_| id != 0)?;
+        let w = self.writer.writing();
+        if !nh.is_bound(w) || !nh.is_dying(w) || nh.prefixes(w).wrapping_add(nh.left(w)) < MANY {
+            return None;
+        }
+        nh.set_left(nh.left(w).wrapping_add(1), w);
+        Some(self.detach(records, id, nh))
+    }
+
+    /// Whether `id` is of a next hop that is gone.
+    pub(crate) fn is_gone(&mut self, records: &Records, id: u32) -> bool {
+        let w = self.writer.writing();
+        records.get(id).is_none_or(|nh| !nh.is_bound(w))
+    }
+
+    /// Takes one prefix from a bound record.
+    fn detach(&mut self, records: &Records, id: u32, nh: &NextHop) -> Given {
         let w = self.writer.writing();
         let served = nh.was_served(w) && !nh.is_dying(w);
         let left = nh.prefixes(w).saturating_sub(1);
@@ -214,6 +253,16 @@ impl NextHops {
         // In this order: an unbound record is not filled again.
         nh.unbind(w);
         let dropped = nh.drop_dst(w);
+        self.bound = self.bound.saturating_sub(1);
+        Given { dropped, served }
+    }
+
+    /// Frees the number of a record that is unbound and that no prefix leads to.
+    fn free(&mut self, records: &Records, id: u32, nh: &NextHop) {
+        let w = self.writer.writing();
+        if nh.is_bound(w) || nh.left(w) != 0 {
+            return;
+        }
         nh.set_grace(Grace::start(), w);
         nh.set_chain(0, w);
         match records.get(self.free_last).filter(|_| self.free_last != 0) {
@@ -221,8 +270,6 @@ impl NextHops {
             None => self.free_first = id,
         }
         self.free_last = id;
-        self.bound = self.bound.saturating_sub(1);
-        Given { dropped, served }
     }
 
     fn unchain(&mut self, records: &Records, id: u32, nh: &NextHop) {

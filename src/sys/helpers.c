@@ -940,9 +940,10 @@ int altfib_helper_audit(struct net *net, u32 daddr, const struct altfib_nexthop 
 		return -1;
 	if (altfib_type_error(nh->type))
 		return err == altfib_type_error(nh->type);
+	/* Deleted by the kernel, and soon here. */
 	fi = rcu_dereference(nh->fi);
 	if (!fi)
-		return 0;
+		return -1;
 	reason = altfib_single_path(fi, &nhc);
 	if (reason != ALTFIB_NO_OBJECTION && reason != ALTFIB_MULTIPATH)
 		return -1;

@@ -153,6 +153,7 @@ impl NextHop {
             };
             (*p).served = 0;
             (*p).prefixes = 0;
+            (*p).left = 0;
             (*p).ifindex = 0;
             (*p).nhc = core::ptr::null();
             bindings::nexthop_bind(p, fi.as_ptr());
@@ -230,6 +231,18 @@ impl NextHop {
     pub(crate) fn prefixes(&self, _w: Writing<'_>) -> u32 {
         // SAFETY: As above.
         unsafe { (*self.as_ptr()).prefixes }
+    }
+
+    /// Number of prefixes that are left in the tables although the kernel has deleted them.
+    pub(crate) fn left(&self, _w: Writing<'_>) -> u32 {
+        // SAFETY: As above.
+        unsafe { (*self.as_ptr()).left }
+    }
+
+    /// Sets that number.
+    pub(crate) fn set_left(&self, n: u32, _w: Writing<'_>) {
+        // SAFETY: Valid; no reader looks at it.
+        unsafe { (*self.as_ptr()).left = n };
     }
 
     /// Sets the number of prefixes that use it.

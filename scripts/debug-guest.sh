@@ -1,0 +1,48 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Inside a guest with a debug kernel: runs a command, removes the module, and
+# asks kmemleak what was lost meanwhile.  TAP, after that of the command.
+#
+#   debug-guest.sh COMMAND...
+set -u
+leaks=/sys/kernel/debug/kmemleak
+mountpoint -q /sys/kernel/debug || mount -t debugfs debugfs /sys/kernel/debug
+
+# An object counts as lost when two scans, five seconds after it was made, find
+# no pointer to it.
+scan() {
+	sleep 6
+	echo scan >$leaks
+	sleep 1
+	echo scan >$leaks
+}
+
+if [ -e $leaks ]; then
+	# What the kernel's own start seems to have lost is not of this run.
+	echo clear >$leaks
+fi
+rc=0
+"$@" || rc=$?
+
+if [ -e /proc/sys/net/altfib ]; then
+	rmmod altfib || rc=1
+fi
+echo "1..1"
+if [ ! -e $leaks ]; then
+	echo "not ok 1 kmemleak: this kernel has none"
+	rc=1
+else
+	scan
+	cat $leaks >/tmp/leaks
+	if [ -s /tmp/leaks ]; then
+		head -n 200 /tmp/leaks | sed 's/^/# /'
+		# So that the check of the kernel's log sees it, too.
+		echo "altfib-debug: $(grep -c '^unreferenced object' /tmp/leaks) unreferenced objects" >/dev/kmsg
+		echo "not ok 1 kmemleak: nothing was lost"
+		rc=1
+	else
+		echo "ok 1 kmemleak: nothing was lost"
+	fi
+fi
+exit $rc

@@ -1,0 +1,63 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Inside a guest: runs suites of the kernel's own network selftests.
+#
+#   kernel-selftests-guest.sh MODE FOLDER SUITE...
+#
+# FOLDER is tools/testing/selftests/net, or a copy with helpers built.  Leaves
+# SUITE.log and SUITE.sample (altfib's counters) in $ALTFIB_OUT for each.
+set -u
+mode=$1
+folder=$2
+shift 2
+
+# They write where they are; the copy is on a tmpfs.
+cp -r "$folder/.." /tmp/selftests
+mkdir /tmp/ks
+
+# A namespace takes its counters along, so whoever deletes one reads them first.
+# Reads without a fork of its own where it is not about that: ip is called often.
+ip=$(command -v ip)
+cat >/tmp/ks/ip <<EOT
+#!/bin/sh
+case "\$*" in
+netns\ del* | "-all netns del"* | *netns\ delete*)
+	case "\$*" in
+	*-a*) list=\$(ls /run/netns) ;;
+	*) shift 2; list=\$*; set -- netns del "\$@" ;;
+	esac
+	for ns in \$list; do
+		[ ! -e "/run/netns/\$ns" ] || nsenter --net="/run/netns/\$ns" \\
+			cat /proc/net/stat/altfib /proc/net/altfib/punts >>/tmp/ks/sample 2>/dev/null
+	done ;;
+esac
+exec $ip "\$@"
+EOT
+# What is there is built in, and "set -e" ends a suite whose module is not found.
+printf '#!/bin/sh\nexit 0\n' >/tmp/ks/modprobe
+chmod +x /tmp/ks/ip /tmp/ks/modprobe
+export PATH=/tmp/ks:$PATH
+
+for suite in "$@"; do
+	name=${suite//[\/ ]/_}
+	read -ra words <<<"$suite"
+	: >/tmp/ks/sample
+	rmmod altfib 2>/dev/null
+	insmod "$ALTFIB_KO" "mode=$mode" || exit 1
+	echo "== $suite mode=$mode"
+	echo "altfib: $suite" >/dev/kmsg
+	start=$SECONDS
+	rc=0
+	(
+		cd "/tmp/selftests/net/$(dirname "${words[0]}")" || exit 1
+		PATH=$PATH:/tmp/selftests/net
+		timeout -k 10 "${ALTFIB_SUITE_TIMEOUT:-1200}" bash "./$(basename "${words[0]}")" "${words[@]:1}"
+	) >"$ALTFIB_OUT/$name.log" 2>&1 </dev/null || rc=$?
+	printf '\nstatus %s\ntook %s\n' "$rc" $((SECONDS - start)) >>"$ALTFIB_OUT/$name.log"
+	# Those that are left, and the first one.
+	for ns in $($ip netns list | cut -d' ' -f1); do ip netns del "$ns"; done
+	cat /proc/net/stat/altfib /proc/net/altfib/punts >>/tmp/ks/sample
+	cp /tmp/ks/sample "$ALTFIB_OUT/$name.sample"
+done
+rmmod altfib
