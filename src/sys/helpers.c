@@ -413,14 +413,13 @@ static u32 altfib_custom_hash(const struct net *net, const struct sk_buff *skb)
  */
 static int altfib_multipath_hash(const struct net *net, const struct sk_buff *skb)
 {
+	u8 policy = READ_ONCE(net->ipv4.sysctl_fib_multipath_hash_policy);
 	struct flow_keys keys, hash;
 
 	memset(&hash, 0, sizeof(hash));
-	switch (READ_ONCE(net->ipv4.sysctl_fib_multipath_hash_policy)) {
-	case 0:
+	if (policy == 0) {
 		altfib_l3_keys(skb, &hash);
-		break;
-	case 1:
+	} else if (policy == 1) {
 		if (skb->l4_hash)
 			return skb_get_hash_raw(skb) >> 1;
 		skb_flow_dissect_flow_keys(skb, &keys, FLOW_DISSECTOR_F_STOP_AT_ENCAP);
@@ -430,26 +429,19 @@ static int altfib_multipath_hash(const struct net *net, const struct sk_buff *sk
 		hash.ports.src = keys.ports.src;
 		hash.ports.dst = keys.ports.dst;
 		hash.basic.ip_proto = keys.basic.ip_proto;
-		break;
-	case 2:
+	} else if (policy == 2) {
 		skb_flow_dissect_flow_keys(skb, &keys, 0);
-		switch (keys.control.addr_type) {
-		case FLOW_DISSECTOR_KEY_IPV4_ADDRS:
+		if (keys.control.addr_type == FLOW_DISSECTOR_KEY_IPV4_ADDRS) {
 			altfib_copy_addrs(&hash, &keys, true, true);
-			break;
-		case FLOW_DISSECTOR_KEY_IPV6_ADDRS:
+		} else if (keys.control.addr_type == FLOW_DISSECTOR_KEY_IPV6_ADDRS) {
 			altfib_copy_addrs(&hash, &keys, true, true);
 			hash.tags.flow_label = keys.tags.flow_label;
 			hash.basic.ip_proto = keys.basic.ip_proto;
-			break;
-		default:
+		} else {
 			altfib_l3_keys(skb, &hash);
 		}
-		break;
-	case 3:
-		return altfib_custom_hash(net, skb) >> 1;
-	default:
-		return 0;
+	} else {
+		return policy == 3 ? altfib_custom_hash(net, skb) >> 1 : 0;
 	}
 	return fib_multipath_hash_from_keys(net, &hash) >> 1;
 }

@@ -127,7 +127,7 @@ struct altfib_nexthop {
 	u8 served;			/* its dst has been handed out */
 
 	u32 prefixes;			/* how many use it */
-	u32 left;			/* how many more are in the tables that the kernel deleted */
+	u32 left;			/* more, that the kernel has deleted */
 	u32 chain;			/* hash chain or free list */
 	u64 cookie;			/* grace period that frees the number */
 } ____cacheline_aligned;
