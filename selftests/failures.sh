@@ -35,7 +35,7 @@ faults() {
 }
 
 faults_off() {
-	faults probability=0 interval=1 space=0 times=0 require-start=0 require-end=-1 \
+	faults probability=0 interval=1 space=0 times=0 require-start=0 require-end=0xffffffffffffffff \
 		ignore-gfp-wait=Y
 }
 

@@ -40,6 +40,8 @@ ALL_TESTS=(
 	"vlan: in from a VLAN device"
 	"vrf: router devices in a VRF"
 	"rule: a policy rule that overrides the main table"
+	"rules: rules of all kinds, some for these packets, some not"
+	"rules_source: rules, and the validation of sources"
 	"default_table: a route in table 253 (default)"
 )
 
@@ -526,6 +528,85 @@ vrf() {
 	finish
 }
 
+# Each rule alone: packets that it is for go elsewhere, and are the kernel's.
+rules() {
+	local sel
+
+	topo
+	lines <<-EOT
+	ip afr route add 10.1.0.0/16 via 10.0.3.2 table 77
+	$TX dst=10.1.0.1 n=5
+	EOT
+	while read -r sel; do
+		lines <<-EOT
+		ip afr rule add $sel
+		$TX dst=10.1.0.1 n=6
+		$TX dst=10.1.0.1 tos=0x10 n=6
+		$TX dst=10.2.0.1 n=6
+		$TX dst=10.0.1.1 n=2
+		send afc c0 dmac=$RMAC src=10.0.1.130 dst=10.1.0.1 n=6
+		report $sel
+		ip afr rule del $sel
+		EOT
+	done <<-EOT
+	pref 100 from 10.0.1.128/25 table 77
+	pref 100 from 10.9.0.0/16 table 77
+	pref 100 to 10.1.0.0/16 table 77
+	pref 100 to 10.7.0.0/16 table 77
+	pref 100 iif rc table 77
+	pref 100 iif r1 table 77
+	pref 100 iif nowhere table 77
+	pref 100 oif r1 table 77
+	pref 100 fwmark 1 table 77
+	pref 100 fwmark 0/1 table 77
+	pref 100 tos 0x10 table 77
+	pref 100 not from 10.0.1.128/25 table 77
+	pref 100 not from 10.0.0.0/8 table 77
+	pref 100 not iif r1 table 77
+	pref 100 from 10.0.1.128/25 blackhole
+	pref 100 from 10.0.1.128/25 nop
+	pref 100 from 10.0.1.128/25 goto 32766
+	pref 100 from 10.9.0.0/16 prohibit
+	pref 32767 from all table 77
+	pref 32765 from all lookup main suppress_prefixlength 15
+	pref 100 ipproto tcp table 77
+	EOT
+	echo "ip afr rule add pref 32765 from 10.0.1.128/25 table 77"
+	echo "ip afr rule add pref 32764 to 10.2.0.0/16 table 77"
+	echo "ip afr rule add pref 99 from 10.9.0.0/16 table 77"
+	echo "$TX dst=10.1.0.1 n=20"
+	echo "$TX dst=10.2.0.1 n=20"
+	finish punt=rules:60
+}
+
+rules_source() {
+	local v
+
+	topo
+	lines <<-EOT
+	ip afr route add default via 10.0.1.2
+	ip afr rule add pref 100 from 10.9.0.0/16 table 77
+	ip afr rule add pref 101 to 10.90.0.0/16 table 78
+	ip afr rule add pref 102 iif r1 to 10.91.0.0/16 table 78
+	ip afr route add 10.90.0.0/16 via 10.0.1.2 table 78
+	ip afr route add blackhole 10.91.0.0/16 table 78
+	EOT
+	for v in 0 1 2; do
+		lines <<-EOT
+		sysctl afr net/ipv4/conf/rc/rp_filter $v
+		$TX dst=10.1.0.1 n=6
+		send afc c0 dmac=$RMAC src=10.90.0.1 dst=10.1.0.1 n=4
+		send afc c0 dmac=$RMAC src=10.91.0.1 dst=10.1.0.1 n=4
+		send afc c0 dmac=$RMAC src=10.92.0.1 dst=10.1.0.1 n=6
+		send afc c0 dmac=$RMAC src=10.2.0.1 dst=10.1.0.1 n=4
+		send afc c0 dmac=$RMAC src=10.0.3.1 dst=10.1.0.1 n=4
+		send afc c0 dmac=$RMAC src=10.92.0.1 dst=10.0.1.1 n=4
+		report rp_filter $v
+		EOT
+	done
+	finish
+}
+
 rule() {
 	topo
 	lines <<-EOT
@@ -538,7 +619,7 @@ rule() {
 	$TX dst=10.1.0.1 n=20
 	$TX dst=10.0.1.1 n=20 icmp
 	EOT
-	finish punt=rules:40
+	finish punt=rules:20
 }
 
 default_table() {

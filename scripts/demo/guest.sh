@@ -176,6 +176,20 @@ load_table() {
 	t=$(now)
 	wait_until_serving
 	say "altfib was in step with the kernel $(($(now) - t)) ms later"
+
+	# What insmod does on a router that has its routes already.
+	echo off >/proc/sys/net/altfib/mode
+	t=$(now)
+	echo on >/proc/sys/net/altfib/mode
+	wait_until_serving
+	say "Switched off and on again: all routes read and built anew within $(($(now) - t)) ms"
+	say "  algorithm: $(status_line algorithm)"
+	if echo 1 >/proc/sys/net/altfib/audit; then
+		sed 's/^/  audit: /' /proc/net/altfib/audit
+		grep -q '^differences: 0$' /proc/net/altfib/audit || fail "the audit found differences"
+	else
+		fail "the audit did not run"
+	fi
 }
 
 try_ping() {

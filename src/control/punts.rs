@@ -80,7 +80,7 @@ reasons! {
     IPSEC "ipsec" Packet true "it came out of an IPsec transform"
     BRIDGE "bridge" Packet true "it is bridged, not routed"
     VRF "vrf" Config true "its device belongs to a VRF or another l3mdev"
-    RULES "rules" Config true "the namespace has, or once had, policy rules"
+    RULES "rules" Config true "a policy rule is, or might be, for it"
     TCLASSID "tclassid" Config true "route realms are in use"
     HOOK_ORDER "hook_order" Config true
         "a PRE_ROUTING hook of the last priority runs after altfib's"

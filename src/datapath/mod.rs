@@ -115,6 +115,9 @@ fn accept_source(serving: &Serving, packet: &Packet<'_>, rcu: ReadSide<'_>) -> R
 
 /// `__fib_validate_source()`: what route does the source have?
 fn validated(serving: &Serving, packet: &Packet<'_>, filter: u8, rcu: ReadSide<'_>) -> bool {
+    if !packet.source_passes_rules(rcu) {
+        return false;
+    }
     let nh = match serving.lookup(packet.saddr()) {
         Match::NextHop(nh) => nh,
         Match::LocalPrefix => return false,

@@ -25,6 +25,7 @@
 #include <linux/workqueue.h>
 #include <net/arp.h>
 #include <net/dst_metadata.h>
+#include <net/fib_rules.h>
 #include <net/flow_dissector.h>
 #include <net/icmp.h>
 #include <net/inet_hashtables.h>
@@ -70,6 +71,97 @@ void altfib_helper_detect_cpu(void)
 /* ---- one packet ------------------------------------------------------- */
 
 /*
+ * fib_rule_match() of net/core/fib_rules.c, for a packet that has nothing to
+ * do with a VRF. With reverse it is the lookup of __fib_validate_source(),
+ * whose input device is the output device of a route not yet looked up: what
+ * depends on that matches, as far as we know.
+ */
+static bool altfib_rule_matches(struct fib_rule *rule, struct fib_rules_ops *ops,
+				struct flowi4 *fl4, bool reverse)
+{
+	bool invert = rule->flags & FIB_RULE_INVERT;
+	int iif = READ_ONCE(rule->iifindex);
+	bool match;
+
+	match = !READ_ONCE(rule->oifindex) &&
+		!((rule->mark ^ fl4->flowi4_mark) & rule->mark_mask) && !rule->tun_id &&
+		!uid_lt(fl4->flowi4_uid, rule->uid_range.start) &&
+		!uid_gt(fl4->flowi4_uid, rule->uid_range.end) &&
+		ops->match(rule, flowi4_to_flowi(fl4), 0);
+	if (iif || rule->l3mdev) {
+		if (reverse)
+			return match || invert;
+		if (rule->l3mdev || READ_ONCE(rule->iif_is_l3_master) || iif != fl4->flowi4_iif)
+			match = false;
+	}
+	return match != invert;
+}
+
+/*
+ * Do the namespace's policy rules send this flow where it would go without
+ * any: to the local table, then to the main one? struct fib4_rule is private
+ * and changes without an event, so the rules are walked as they are.
+ */
+static bool altfib_rules_pass(struct net *net, struct flowi4 *fl4, bool reverse)
+{
+	struct fib_rules_ops *ops = net->ipv4.rules_ops;
+	struct fib_rule *rule;
+	bool local = false;
+
+	/* Rules that look at ports, whose flow would have to be dissected. */
+	if (net->ipv4.fib_rules_require_fldissect)
+		return false;
+	list_for_each_entry_rcu(rule, &ops->rules_list, list) {
+		if (fib4_rule_default(rule)) {
+			if (rule->table == RT_TABLE_LOCAL)
+				local = true;
+			else
+				return local && rule->table == RT_TABLE_MAIN;
+		} else if (altfib_rule_matches(rule, ops, fl4, reverse) &&
+			   rule->action != FR_ACT_NOP) {
+			return false;
+		}
+	}
+	return false;
+}
+
+static noinline bool altfib_packet_passes_rules(const struct sk_buff *skb, struct net *net)
+{
+	const struct iphdr *iph = ip_hdr(skb);
+	struct flowi4 fl4 = {
+		.daddr = iph->daddr,
+		.saddr = iph->saddr,
+		.flowi4_iif = skb->dev->ifindex,
+		.flowi4_mark = skb->mark,
+		.flowi4_dscp = ip4h_dscp(iph),
+		.flowi4_scope = RT_SCOPE_UNIVERSE,
+		.flowi4_uid = sock_net_uid(net, NULL),
+	};
+
+	return altfib_rules_pass(net, &fl4, false);
+}
+
+/* The same for the lookup of the source, in __fib_validate_source(). */
+bool altfib_helper_source_passes_rules(const struct altfib_packet *pkt)
+{
+	const struct in_device *in_dev = __in_dev_get_rcu(pkt->skb->dev);
+	const struct iphdr *iph = ip_hdr(pkt->skb);
+	struct flowi4 fl4 = {
+		.daddr = iph->saddr,
+		.saddr = iph->daddr,
+		.flowi4_dscp = ip4h_dscp(iph),
+		.flowi4_scope = RT_SCOPE_UNIVERSE,
+		.flowi4_uid = sock_net_uid(pkt->net, NULL),
+	};
+
+	if (!in_dev)
+		return false;
+	if (IN_DEV_SRC_VMARK(in_dev))
+		fl4.flowi4_mark = pkt->skb->mark;
+	return altfib_rules_pass(pkt->net, &fl4, true);
+}
+
+/*
  * Every test that ip_route_input_slow() would make before its lookup, and
  * every condition under which an attached dst would change what happens.
  * The order is that of cost and likelihood, not of the kernel's.
@@ -90,6 +182,7 @@ enum altfib_outcome altfib_helper_read_packet(struct sk_buff *skb,
 	struct in_device *in_dev;
 	__be32 saddr = iph->saddr;
 	__be32 daddr = iph->daddr;
+	bool rules;
 
 	/* Metadata, loopback's own route, a route somebody attached before. */
 	if (unlikely(skb->_skb_refdst))
@@ -109,8 +202,6 @@ enum altfib_outcome altfib_helper_read_packet(struct sk_buff *skb,
 	if (unlikely(netif_is_l3_master(dev) || netif_is_l3_slave(dev) ||
 		     netif_has_l3_rx_handler(dev)))
 		return ALTFIB_VRF;
-	if (unlikely(fib4_has_custom_rules(net)))
-		return ALTFIB_RULES;
 	if (unlikely(fib_num_tclassid_users(net)))
 		return ALTFIB_TCLASSID;
 
@@ -130,6 +221,10 @@ enum altfib_outcome altfib_helper_read_packet(struct sk_buff *skb,
 	if (unlikely(!in_dev))
 		return ALTFIB_NO_IN_DEVICE;
 
+	rules = fib4_has_custom_rules(net);
+	if (unlikely(rules) && !altfib_packet_passes_rules(skb, net))
+		return ALTFIB_RULES;
+
 	pkt->skb = skb;
 	pkt->net = net;
 	pkt->daddr = ntohl(daddr);
@@ -140,8 +235,11 @@ enum altfib_outcome altfib_helper_read_packet(struct sk_buff *skb,
 		pkt->in_flags |= ALTFIB_IN_FORWARDING;
 	if (IN_DEV_ACCEPT_LOCAL(in_dev))
 		pkt->in_flags |= ALTFIB_IN_ACCEPT_LOCAL;
-	if (net->ipv4.fib_has_custom_local_routes)
+	/* fib_validate_source() looks the source up then. */
+	if (net->ipv4.fib_has_custom_local_routes || rules)
 		pkt->in_flags |= ALTFIB_IN_CUSTOM_LOCAL;
+	if (unlikely(rules))
+		pkt->in_flags |= ALTFIB_IN_RULES;
 	if (rcu_access_pointer(in_dev->ifa_list))
 		pkt->in_flags |= ALTFIB_IN_HAS_ADDRESS;
 	return ALTFIB_NO_OBJECTION;

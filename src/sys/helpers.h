@@ -66,6 +66,7 @@ enum altfib_in_flags {
 	ALTFIB_IN_ACCEPT_LOCAL	= 2,
 	ALTFIB_IN_CUSTOM_LOCAL	= 4,	/* the namespace's, not the device's */
 	ALTFIB_IN_HAS_ADDRESS	= 8,
+	ALTFIB_IN_RULES		= 16,	/* policy rules, none of which is this packet's */
 };
 
 /* One packet, read once: see altfib_read_packet(). */

@@ -111,6 +111,15 @@ impl Packet<'_> {
         self.has(bindings::altfib_in_flags_ALTFIB_IN_CUSTOM_LOCAL)
     }
 
+    /// Whether the rules of the namespace send a lookup of the source to the local and the main
+    /// table.
+    #[inline]
+    pub(crate) fn source_passes_rules(&self, _rcu: ReadSide<'_>) -> bool {
+        // SAFETY: The packet and its namespace are valid, and RCU is held.
+        !self.has(bindings::altfib_in_flags_ALTFIB_IN_RULES)
+            || unsafe { bindings::source_passes_rules(&self.raw) }
+    }
+
     /// Whether the input device has an address.
     #[inline]
     pub(crate) fn input_has_address(&self) -> bool {
