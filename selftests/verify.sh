@@ -246,6 +246,16 @@ only_audit() {
 	run_scenario on <<-EOT || return 1
 	ip afr link set r2 down
 	EOT
+	audit && found '^differences: 0$' || return 1
+	# Rules part the kernel's local table from the main one; other tables are not mirrored.
+	run_scenario on <<-EOT || return 1
+	ip afr route add default via 10.0.2.2 table 253
+	ip afr route del default
+	ip afr route add 10.5.3.0/24 via 10.0.2.2 table 77
+	ip afr rule add from 10.9.0.0/16 table 77
+	ip afr link set r2 up
+	ip afr route add 10.5.1.0/24 via 10.0.3.2
+	EOT
 	audit && found '^differences: 0$'
 }
 

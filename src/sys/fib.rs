@@ -351,8 +351,8 @@ pub(crate) enum Agreement {
     Kernels,
 }
 
-/// Compares `nh`, or that there is none, with what the kernel's lookup finds for `addr` (host order).
-/// The namespace must have no policy rules.
+/// Compares `nh`, or that there is none, with what the kernel's lookup in its local and its main table
+/// finds for `addr` (host order).
 pub(crate) fn agreement(
     net: &Net,
     addr: u32,

@@ -1000,6 +1000,34 @@ static int altfib_type_error(u8 type)
 	}
 }
 
+/* fib_get_table(), which is not exported. Context: RCU read side. */
+static struct fib_table *altfib_get_table(const struct net *net, u32 id)
+{
+	struct fib_table *table;
+
+	hlist_for_each_entry_rcu(table, &net->ipv4.fib_table_hash[id & (FIB_TABLE_HASHSZ - 1)],
+				 tb_hlist)
+		if (table->tb_id == id)
+			return table;
+	return NULL;
+}
+
+/* What the local and the main table say, whatever rules and other tables there are. */
+static int altfib_lookup(const struct net *net, const struct flowi4 *fl4, struct fib_result *res)
+{
+	static const u32 ids[] = { RT_TABLE_LOCAL, RT_TABLE_MAIN };
+	struct fib_table *table;
+	int err = -EAGAIN;
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(ids) && err == -EAGAIN; i++) {
+		table = altfib_get_table(net, ids[i]);
+		if (table)
+			err = fib_table_lookup(table, fl4, res, FIB_LOOKUP_NOREF);
+	}
+	return err;
+}
+
 /*
  * Does the kernel's lookup of daddr (host order) find the route of nh, or
  * nothing if nh is NULL?
@@ -1020,11 +1048,9 @@ int altfib_helper_audit(struct net *net, u32 daddr, const struct altfib_nexthop 
 	struct fib_info *fi;
 	int err;
 
-	if (fib4_has_custom_rules(net))
-		return -1;
-	err = fib_lookup(net, &fl4, &res, 0);
+	err = altfib_lookup(net, &fl4, &res);
 	if (!nh)
-		return err == -ENETUNREACH;
+		return err == -EAGAIN;
 	/* The kernel goes on behind such a route: to a shorter one, or another table. */
 	if (nh->flags & ALTFIB_NH_DSCP || nh->type == RTN_THROW)
 		return -1;
