@@ -50,6 +50,9 @@ use kernel::time::msecs_to_jiffies;
 const RETRY_FIRST_MS: u32 = 100;
 const RETRY_LAST_MS: u32 = 60_000;
 
+/// Pause before the next attempt to make files for which there was no memory.
+const RETRY_FILES_MS: u32 = 1_000;
+
 /// Pause before the prefixes of a device that went are taken out: it may come back at once, and
 /// whoever takes it away has the tables until then.
 const TIDY_MS: u32 = 50;
@@ -64,8 +67,8 @@ struct Switches {
     /// The namespace goes: nothing may be switched on again.
     stopped: bool,
     retry_ms: u32,
-    settings: Option<settings::Registrations>,
-    /// Files first, their folder last.
+    settings: settings::Registrations,
+    /// The first of [`FILES`]; they go before their folder.
     files: KVec<Entry>,
     folder: Option<Entry>,
 }
@@ -228,6 +231,9 @@ impl Namespace {
         if switches.stopped {
             return;
         }
+        if self.show(&mut switches).is_err() {
+            self.work.schedule(msecs_to_jiffies(RETRY_FILES_MS));
+        }
         self.mirror.sweep();
         if !self.settings.is_on() {
             self.switch_off(&mut switches, Why::Off);
@@ -306,38 +312,39 @@ impl Namespace {
         self.mirror.stop(why);
     }
 
-    /// Makes the files. What cannot be made is missing, and that is all.
+    /// Makes the settings and files that are not there yet, in their order.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`; what was made stays, and another call goes on from there.
     fn show(&self, switches: &mut Switches) -> Result {
         // SAFETY: `stop` removes the settings before the namespace goes.
-        switches.settings = Some(unsafe { settings::register(self.net, self) }?);
-        let folder = Entry::folder(self.net, c"altfib")?;
-        let files = &mut switches.files;
-        files.push(
-            Entry::page::<status::Status>(&folder, c"status")?,
-            GFP_KERNEL,
-        )?;
-        files.push(Entry::page::<punts::Punts>(&folder, c"punts")?, GFP_KERNEL)?;
-        files.push(Entry::page::<audit::Audit>(&folder, c"audit")?, GFP_KERNEL)?;
-        files.push(
-            Entry::lines::<routes::Routes>(self.net, Some(&folder), c"routes")?,
-            GFP_KERNEL,
-        )?;
-        files.push(
-            Entry::lines::<nexthops::NextHops>(self.net, Some(&folder), c"nexthops")?,
-            GFP_KERNEL,
-        )?;
-        files.push(
-            Entry::lines::<mismatches::Mismatches>(self.net, Some(&folder), c"mismatches")?,
-            GFP_KERNEL,
-        )?;
-        files.push(
-            Entry::lines::<stat::Stat>(self.net, None, c"altfib")?,
-            GFP_KERNEL,
-        )?;
-        switches.folder = Some(folder);
+        unsafe { switches.settings.complete(self.net, self) }?;
+        let Switches { files, folder, .. } = switches;
+        // The folder's end is the end of what is in it: it is kept before anything is made there.
+        let folder = match folder {
+            Some(folder) => folder,
+            None => folder.insert(Entry::folder(self.net, c"altfib")?),
+        };
+        while let Some(make) = FILES.get(files.len()) {
+            files.push(make(self.net, folder)?, GFP_KERNEL)?;
+        }
         Ok(())
     }
 }
+
+/// Makes a file, of the namespace and in its folder.
+type MakeFile = fn(&Net, &Entry) -> Result<Entry>;
+
+const FILES: &[MakeFile] = &[
+    |_, folder| Entry::page::<status::Status>(folder, c"status"),
+    |_, folder| Entry::page::<punts::Punts>(folder, c"punts"),
+    |_, folder| Entry::page::<audit::Audit>(folder, c"audit"),
+    |net, folder| Entry::lines::<routes::Routes>(net, Some(folder), c"routes"),
+    |net, folder| Entry::lines::<nexthops::NextHops>(net, Some(folder), c"nexthops"),
+    |net, folder| Entry::lines::<mismatches::Mismatches>(net, Some(folder), c"mismatches"),
+    |net, _| Entry::lines::<stat::Stat>(net, None, c"altfib"),
+];
 
 impl PerNet for Namespace {
     fn new(net: &'static Net) -> impl PinInit<Self> {
@@ -365,12 +372,11 @@ impl PerNet for Namespace {
     }
 
     fn start(self: Pin<&Self>) {
-        let mut switches = self.switches.lock();
-        if let Err(e) = self.show(&mut switches) {
-            pr_warn!("some files of a namespace are missing: {:?}\n", e);
+        let shown = self.show(&mut self.switches.lock());
+        if let Err(e) = shown {
+            pr_warn!("some files of a namespace come later: {:?}\n", e);
         }
-        drop(switches);
-        if self.settings.is_on() {
+        if self.settings.is_on() || shown.is_err() {
             self.work.schedule(0);
         }
     }
@@ -378,7 +384,7 @@ impl PerNet for Namespace {
     fn stop(self: Pin<&Self>) {
         let mut switches = self.switches.lock();
         switches.stopped = true;
-        let settings = switches.settings.take();
+        let settings = core::mem::take(&mut switches.settings);
         let files = core::mem::take(&mut switches.files);
         let folder = switches.folder.take();
         drop(switches);

@@ -145,33 +145,46 @@ impl Settings {
     }
 }
 
-/// The settings of a namespace, and those of an address family.
-#[expect(dead_code)]
-pub(crate) struct Registrations(Registration, Registration);
+/// The settings of a namespace, and those of an address family; none to begin with.
+#[derive(Default)]
+pub(crate) struct Registrations {
+    general: Option<Registration>,
+    ipv4: Option<Registration>,
+}
 
-/// Registers the settings of `ns`.
-///
-/// # Safety
-///
-/// `ns` outlives the result.
-pub(crate) unsafe fn register(net: &Net, ns: &Namespace) -> Result<Registrations> {
-    // SAFETY: By the requirement.
-    let mut table = unsafe { Builder::new(core::ptr::from_ref(ns)) };
-    table.add::<ModeSetting>(true)?;
-    table.add::<AvailableModes>(false)?;
-    table.add::<AvailableAlgorithms>(false)?;
-    table.add::<EarlyDemuxProbe>(true)?;
-    table.add::<AuditNow>(true)?;
-    table.add::<VerifySample>(true)?;
-    table.add::<VerifyAction>(true)?;
-    // A container's root must not grow the host's memory.
-    table.add::<MemoryMax>(net.is_owned_by_host())?;
-    let general = table.register(net, c"net/altfib")?;
-    // SAFETY: By the requirement.
-    let mut table = unsafe { Builder::new(core::ptr::from_ref(ns)) };
-    table.add::<AlgorithmSetting>(true)?;
-    let ipv4 = table.register(net, c"net/altfib/ipv4")?;
-    Ok(Registrations(general, ipv4))
+impl Registrations {
+    /// Registers those settings of `ns` that are not registered yet.
+    ///
+    /// # Safety
+    ///
+    /// `ns` outlives `self`.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`; what was registered stays.
+    pub(crate) unsafe fn complete(&mut self, net: &Net, ns: &Namespace) -> Result {
+        if self.general.is_none() {
+            // SAFETY: By the requirement.
+            let mut table = unsafe { Builder::new(core::ptr::from_ref(ns)) };
+            table.add::<ModeSetting>(true)?;
+            table.add::<AvailableModes>(false)?;
+            table.add::<AvailableAlgorithms>(false)?;
+            table.add::<EarlyDemuxProbe>(true)?;
+            table.add::<AuditNow>(true)?;
+            table.add::<VerifySample>(true)?;
+            table.add::<VerifyAction>(true)?;
+            // A container's root must not grow the host's memory.
+            table.add::<MemoryMax>(net.is_owned_by_host())?;
+            self.general = Some(table.register(net, c"net/altfib")?);
+        }
+        if self.ipv4.is_none() {
+            // SAFETY: By the requirement.
+            let mut table = unsafe { Builder::new(core::ptr::from_ref(ns)) };
+            table.add::<AlgorithmSetting>(true)?;
+            self.ipv4 = Some(table.register(net, c"net/altfib/ipv4")?);
+        }
+        Ok(())
+    }
 }
 
 struct ModeSetting;

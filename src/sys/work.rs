@@ -68,15 +68,20 @@ impl<T: HasDelayedWork> DelayedWork<T> {
         unsafe { (*T::from_work(work.cast())).work() };
     }
 
-    /// Does the work once, `delay` jiffies from now, unless it is waiting already.
+    /// Does the work once, `delay` jiffies from now, or earlier if it is waiting already.
     ///
     /// # Context
     ///
     /// Any.
     pub(crate) fn schedule(&self, delay: usize) {
+        let schedule = match delay {
+            // What waits longer would keep its own delay.
+            0 => bindings::mod_delayed_work_on,
+            _ => bindings::queue_delayed_work_on,
+        };
         // SAFETY: The work is initialised, and the owner calls `cancel` before it goes.
         unsafe {
-            bindings::queue_delayed_work_on(
+            schedule(
                 bindings::wq_misc_consts_WORK_CPU_UNBOUND as c_int,
                 bindings::system_dfl_wq,
                 self.raw.get(),
