@@ -143,6 +143,10 @@ const char *pkt_spec_arg(struct pkt_spec *s, const char *arg)
 		return parse_mac(v, s->dmac) ? NULL : "bad MAC address";
 	if (IS("smac"))
 		return parse_mac(v, s->smac) ? NULL : "bad MAC address";
+	if (IS("quote"))
+		return parse_ip(v, &s->quote) ? NULL : "bad address";
+	if (IS("rest") && parse_ip(v, &s->rest))
+		return NULL;
 	if (IS("opt"))
 		return parse_opt(s, v) ? NULL : "unknown IP option";
 	if (IS("n"))
@@ -167,6 +171,10 @@ const char *pkt_spec_arg(struct pkt_spec *s, const char *arg)
 		s->tcpflags = strtoul(v, NULL, 0);
 	else if (IS("type"))
 		s->icmptype = atoi(v);
+	else if (IS("code"))
+		s->icmpcode = atoi(v);
+	else if (IS("rest"))
+		s->rest = atoi(v);
 	else if (IS("dstep"))
 		s->dstep = strtoul(v, NULL, 0);
 	else if (IS("sstep"))
@@ -177,6 +185,28 @@ const char *pkt_spec_arg(struct pkt_spec *s, const char *arg)
 	if (s->len > PKT_MAX - 128)
 		return "len is too big";
 	return NULL;
+}
+
+/*
+ * What an ICMP error is about: an echo reply that the receiver sent to s->quote.
+ * Of those the kernel believes what it is told without a socket.
+ */
+static void put_quote(const struct pkt_spec *s, uint8_t *p)
+{
+	struct iphdr ip = {
+		.version = 4,
+		.ihl = 5,
+		.ttl = 63,
+		.protocol = IPPROTO_ICMP,
+		.tot_len = htons(1500),
+		.frag_off = htons(IP_DF),
+		.saddr = htonl(s->dst),
+		.daddr = htonl(s->quote),
+	};
+
+	ip.check = htons(fold(sum16(&ip, sizeof(ip), 0)));
+	memcpy(p, &ip, sizeof(ip));
+	memset(p + sizeof(ip), 0, sizeof(struct icmphdr));
 }
 
 size_t pkt_build(const struct pkt_spec *s, unsigned int i, uint32_t epoch,
@@ -248,8 +278,13 @@ size_t pkt_build(const struct pkt_spec *s, unsigned int i, uint32_t epoch,
 		struct icmphdr *icmp = (void *)l4;
 
 		icmp->type = s->icmptype;
+		icmp->code = s->icmpcode;
 		icmp->un.echo.id = htons(s->sport);
 		icmp->un.echo.sequence = htons(i);
+		if (s->quote && s->len >= 28) {
+			icmp->un.gateway = htonl(s->rest);
+			put_quote(s, l4 + head);
+		}
 		icmp->checksum = htons(fold(sum16(l4, l4len, 0)));
 	}
 	return sizeof(*eth) + ip->ihl * 4 + l4len;

@@ -14,12 +14,13 @@ struct pkt_spec {
 	uint8_t dmac[6], smac[6];
 	uint32_t src, dst;
 	uint32_t sstep, dstep;		/* added for each further packet */
+	uint32_t quote, rest;		/* ICMP errors: about whom, second word */
 	unsigned int n;
 	unsigned int len;		/* payload after the L4 header */
 	unsigned int id;
 	uint16_t sport, dport;
 	uint16_t frag;			/* offset in bytes */
-	uint8_t proto, ttl, tos, tcpflags, icmptype;
+	uint8_t proto, ttl, tos, tcpflags, icmptype, icmpcode;
 	bool df, mf, badsum;
 	uint8_t opt[40];
 	unsigned int optlen;		/* a multiple of four */

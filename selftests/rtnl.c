@@ -152,7 +152,7 @@ static bool link_ready(const struct nlmsghdr *h)
 	if (!(m->ifi_flags & IFF_UP) ||
 	    (strcmp(kind, "veth") && strcmp(kind, "vlan")))
 		return true;
-	return state == IF_OPER_UP;
+	return (state == IF_OPER_UP) == !!(m->ifi_flags & IFF_LOWER_UP);
 }
 
 bool rtnl_links_ready(void)
@@ -160,8 +160,7 @@ bool rtnl_links_ready(void)
 	static char buf[32768];
 	struct nlmsghdr *h = NULL;
 	struct req q;
-	bool ready = true;
-	int fd = rtnl_open(), len;
+	int fd = rtnl_open(), len, late[16], n = 0;
 
 	start(&q, RTM_GETLINK, NLM_F_DUMP, sizeof(struct ifinfomsg));
 	q.n.nlmsg_flags &= ~NLM_F_ACK;
@@ -176,12 +175,19 @@ bool rtnl_links_ready(void)
 			if (h->nlmsg_type == NLMSG_DONE ||
 			    h->nlmsg_type == NLMSG_ERROR)
 				break;
-			if (!link_ready(h))
-				ready = false;
+			if (!link_ready(h) && n < 16)
+				late[n++] = ((struct ifinfomsg *)NLMSG_DATA(h))->ifi_index;
 		}
 	} while (!NLMSG_OK(h, (unsigned int)len));
+	/* What may wait up to a second is done at once if one asks for the device. */
+	for (len = 0; len < n; len++) {
+		struct ifinfomsg *m = start(&q, RTM_GETLINK, 0, sizeof(*m));
+
+		m->ifi_index = late[len];
+		talk(fd, &q);
+	}
 	close(fd);
-	return ready;
+	return !n;
 }
 
 static bool get_mac(const char *s, uint8_t *mac)
@@ -278,6 +284,10 @@ static int ip_link(int fd, char **w, int n, const char *dir)
 		m = start(&q, RTM_NEWLINK, 0, sizeof(*m));
 		m->ifi_change = IFF_UP;
 		m->ifi_flags = w[3][0] == 'u' ? IFF_UP : 0;
+	} else if (n == 5 && !strcmp(w[1], "set") && !strcmp(w[3], "arp")) {
+		m = start(&q, RTM_NEWLINK, 0, sizeof(*m));
+		m->ifi_change = IFF_NOARP;
+		m->ifi_flags = strcmp(w[4], "off") ? 0 : IFF_NOARP;
 	} else if (n == 5 && !strcmp(w[1], "set") && !strcmp(w[3], "mtu")) {
 		m = start(&q, RTM_NEWLINK, 0, sizeof(*m));
 		mtu = atoi(w[4]);

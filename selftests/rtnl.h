@@ -25,8 +25,9 @@ int rtnl_add(int fd, const struct rtnl_route *r, bool replace);
 int rtnl_del(int fd, const struct rtnl_route *r);
 
 /*
- * Whether each veth and VLAN device that is up has also been noticed to be: from
- * then on it sends, before that it drops.
+ * Whether the kernel has noticed of each veth and VLAN device whether it has a
+ * carrier: a device that comes up sends from then on, before that it drops. Makes
+ * the kernel notice.
  */
 bool rtnl_links_ready(void);
 
@@ -34,7 +35,7 @@ bool rtnl_links_ready(void);
  * The few forms of ip(8) that nearly every test uses, without a process:
  *	link add D index I netns N address M type veth
  *	     peer name P index I netns N address M
- *	link set D up|down|mtu N	link del D
+ *	link set D up|down|mtu N|arp on|off	link del D
  *	addr add|del A/L [brd +] dev D
  *	neigh add|replace A lladdr M nud permanent dev D
  *	route add|replace|del P [via A] [dev D] [metric N]

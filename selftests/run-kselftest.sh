@@ -48,6 +48,10 @@ elif [ $uml = yes ]; then
 else
 	programs="$SEQUENTIAL $RACES"
 fi
+if [ $# = 0 ] && [ "${ALTFIB_ACCEL:-}" != tcg ]; then
+	# Hundreds of scenarios in a minute, and four in one under emulation.
+	programs="random.sh $programs"
+fi
 
 total=2
 for prog in $programs; do
