@@ -9,7 +9,7 @@ export ALTFIB_CACHE ALTFIB_DATA ALTFIB_RIB KSRC
 
 # "make" alone explains; "make KDIR=..." and "make KSRC=..." do what they say.
 .DEFAULT_GOAL := $(if $(KDIR),modules,$(if $(KSRC),setup,help))
-.PHONY: help demo test shell setup modules bench-quick bench-lpm fuzz fmt clippy lint clean distclean
+.PHONY: help demo test test-debug test-full kernel-selftests shell setup modules bench-quick bench-lpm fuzz fmt clippy lint clean distclean
 
 help:
 	@printf '%s\n' \
@@ -17,6 +17,9 @@ help:
 	'' \
 	'  make demo         set everything up, boot a kernel, route a real full table' \
 	'  make test         set everything up, run all tests' \
+	'  make test-debug   all selftests in a debug kernel, and failing allocations' \
+	'  make test-full    all of that, and the debug kernel with 2 CPUs' \
+	'  make kernel-selftests  the kernel'"'"'s own, with altfib off and on (ARGS=all)' \
 	'  make shell        a shell in the test kernel, with the module at hand' \
 	'' \
 	'  make setup        only the set-up: packages, kernel source, kernels, module' \
@@ -47,6 +50,16 @@ shell:
 
 test:
 	@scripts/test.sh
+
+test-debug:
+	@scripts/test.sh uml-debug
+
+test-full:
+	@scripts/test.sh lint host uml x86 uml-debug x86-debug kernel
+
+# ARGS: "fast", "all", or suites; kernel-selftests.sh tells more.
+kernel-selftests:
+	@scripts/kernel-selftests.sh $(ARGS)
 
 bench-quick:
 	@scripts/bench-quick.sh

@@ -23,7 +23,12 @@ become_builder "$(readlink -f "$0")" "$@"
 . "$ALTFIB_TOP/scripts/toolchain.sh"
 cd "$ALTFIB_TOP"
 
-fast=(icmp_redirect.sh icmp.sh route_localnet.sh fib_nexthop_multiprefix.sh ip_defrag.sh)
+# A minute in User-Mode Linux, and altfib attaches packets in each of them.
+fast=(
+	icmp.sh fib_rule_tests.sh fib_nexthop_multiprefix.sh fib_nexthop_nongw.sh
+	unicast_extensions.sh "fib_tests.sh -t ipv4_mangle"
+	"fib_nexthops.sh -t ipv4_fcnal_runtime"
+)
 all=(
 	fib_tests.sh fib_rule_tests.sh fib_nexthops.sh fib_nexthop_multiprefix.sh
 	fib_nexthop_nongw.sh fib-onlink-tests.sh pmtu.sh icmp_redirect.sh icmp.sh
@@ -50,7 +55,7 @@ done
 ((${#suites[@]})) || suites=("${fast[@]}")
 ((${#arms[@]} >= 2)) || die "kernel-selftests.sh: two arms at least, such as --arms \"off on\""
 
-"$ALTFIB_TOP/scripts/setup.sh" "$kernel" >/dev/null
+[[ -n ${ALTFIB_SETUP_DONE:-} ]] || "$ALTFIB_TOP/scripts/setup.sh" "$kernel"
 build_module "$kernel" | sed 's/^/# /'
 source=$(find_source)/tools/testing/selftests
 net=$ALTFIB_CACHE/build/kernel-selftests/net
@@ -76,33 +81,39 @@ prepare
 
 out=$ALTFIB_CACHE/run/kernel-selftests
 rm -rf "$out"
-guests=()
-for arm in "${arms[@]}"; do
-	mkdir -p "$out/$arm"
-	# UML and x86 under emulation: a guest for each arm, on a CPU of its own.
-	scripts/vm.sh --kernel "$kernel" --cpus 2 --memory 2G --output "$out/$arm" \
-		--timeout "${ALTFIB_TIMEOUT:-7200}" -- \
-		bash scripts/kernel-selftests-guest.sh "$arm" "$net" "${suites[@]}" \
-		>"$out/$arm/output" 2>&1 &
-	guests+=($!)
-done
 guest_rc=0
-for i in "${!guests[@]}"; do
-	rc=0
-	wait "${guests[i]}" || rc=$?
-	if ((rc != 0)); then
-		guest_rc=1
-		printf '# the guest with mode=%s ended with status %s:\n' "${arms[i]}" "$rc"
-		tail -n 30 "$out/${arms[i]}/output" | sed 's/^/#   /'
-	fi
-done
+
+# run_guests SUITE...: a guest for each arm, all at once.
+run_guests() {
+	local arm i rc
+	local -a guests=()
+	for arm in "${arms[@]}"; do
+		mkdir -p "$out/$arm"
+		scripts/vm.sh --kernel "$kernel" --cpus 2 --memory 2G --output "$out/$arm" \
+			--timeout "${ALTFIB_TIMEOUT:-7200}" -- \
+			bash scripts/kernel-selftests-guest.sh "$arm" "$net" "$@" \
+			>"$out/$arm/output" 2>&1 &
+		guests+=($!)
+	done
+	for i in "${!guests[@]}"; do
+		rc=0
+		wait "${guests[i]}" || rc=$?
+		if ((rc != 0)); then
+			guest_rc=1
+			printf '# the guest with mode=%s ended with status %s:\n' "${arms[i]}" "$rc"
+			tail -n 30 "$out/${arms[i]}/output" | sed 's/^/#   /'
+		fi
+	done
+}
 
 # file ARM SUITE: without its ending.
 file() { printf '%s\n' "$out/$1/${2//[\/ ]/_}"; }
 
-# results ARM SUITE: one line for each result, without what differs by chance.
+# results ARM SUITE: one line for each result, without what differs by chance:
+# colours, columns, the ends of namespaces' names.
 results() {
-	sed -e 's/\x1b\[[0-9;]*m//g' -e 's/[[:space:]]\+/ /g' "$(file "$1" "$2").log" 2>/dev/null |
+	sed -E -e 's/\x1b\[[0-9;]*m//g' -e 's/[[:space:]]+/ /g' \
+		-e 's/\b([a-z][a-z0-9_]*)-[A-Za-z0-9]{6}\b/\1-XXXXXX/g' "$(file "$1" "$2").log" 2>/dev/null |
 		grep -E '\[ ?(OK|FAIL|SKIP|XFAIL|PASS|UNSUPP) ?\]|^ ?(ok|not ok|OK|PASS|FAIL|SKIP)\b|^status [0-9]+$' || true
 }
 
@@ -134,16 +145,40 @@ sums() {
 	}' "$(file "$1" "$2").sample" 2>/dev/null || echo 0 0 0
 }
 
+# differs ARM SUITE: from the first arm; the difference is in $out/diff.
+differs() {
+	results "${arms[0]}" "$2" >"$out/a"
+	results "$1" "$2" >"$out/b"
+	! diff "$out/a" "$out/b" >"$out/diff"
+}
+
+run_guests "${suites[@]}"
+# Some results depend on a timeout, and so on chance, with or without altfib.
+for try in 2 3; do
+	again=()
+	for suite in "${suites[@]}"; do
+		for arm in "${arms[@]:1}"; do
+			if differs "$arm" "$suite"; then
+				printf '# %s differs with mode=%s, try %d follows:\n' "$suite" "$arm" "$try"
+				head -n 40 "$out/diff" | sed 's/^/#   /'
+				[[ " ${again[*]} " == *" $suite "* ]] || again+=("$suite")
+			fi
+		done
+	done
+	((${#again[@]})) || break
+	run_guests "${again[@]}"
+done
+
 echo "TAP version 13"
 echo "1..$((${#suites[@]} * (${#arms[@]} - 1) + 1))"
 n=0
 failed=0
 base=${arms[0]}
 for suite in "${suites[@]}"; do
-	results "$base" "$suite" >"$out/a"
 	for arm in "${arms[@]:1}"; do
 		n=$((n + 1))
-		results "$arm" "$suite" >"$out/b"
+		same=yes
+		! differs "$arm" "$suite" || same=
 		read -r attached eligible mismatches punts < <(sums "$arm" "$suite")
 		count=$(grep -vc '^status ' "$out/b" || true)
 		bad=$(grep -cE 'FAIL|^ ?not ok' "$out/b" || true)
@@ -152,7 +187,7 @@ for suite in "${suites[@]}"; do
 		if [[ $(tail -qn1 "$out/a" "$out/b" | grep -c '^status ') != 2 ]]; then
 			printf 'not ok %d %s: broken off\n' "$n" "$suite $arm"
 			failed=$((failed + 1))
-		elif ! diff "$out/a" "$out/b" >"$out/diff"; then
+		elif [[ -z $same ]]; then
 			sed 's/^/#   /' "$out/diff"
 			printf 'not ok %d %s: DIFFERENT from mode=%s\n' "$n" "$text" "$base"
 			failed=$((failed + 1))

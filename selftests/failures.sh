@@ -126,7 +126,19 @@ no_mismatch() {
 	}
 }
 
+# What failed may be a file of the namespace's; then there is nothing to ask.
+equal_if_there() {
+	in_ns "$1" test -e /proc/net/altfib/status || return 0
+	in_ns "$1" test -e "$SYS/audit" || return 0
+	equal "$1"
+}
+
+module_there() {
+	[ -e /sys/module/altfib ]
+}
+
 router() {
+	[ ! -e "$FAULTS/failslab" ] || faults_off
 	run_scenario "$ON" <<-EOT
 	$(topo_bare)
 	arm afr
@@ -145,8 +157,8 @@ only_insmod() {
 	filter_function do_one_initcall || return 1
 	for ((n = 1; n < 2000; n++)); do
 		at_nth "$n" insmod "$ALTFIB_KO" mode=on || break
-		if altfib_loaded; then
-			equal afr || return 1
+		if module_there; then
+			equal_if_there afr || return 1
 			rmmod altfib || return 1
 		else
 			refused=$((refused + 1))
@@ -154,7 +166,7 @@ only_insmod() {
 	done
 	faults_off
 	echo "$((n - 1)) allocations, insmod refused after $refused of them"
-	if ! altfib_loaded; then
+	if ! module_there; then
 		insert_altfib || return 1
 	fi
 	equal afr || return 1
@@ -164,12 +176,13 @@ only_insmod() {
 only_namespace() {
 	local n
 
+	ip netns del aff 2>/dev/null
 	prepare && filter_altfib || return 1
 	for ((n = 1; n < 500; n++)); do
 		at_nth "$n" ip netns add aff || break
 		[ "$STATUS" = 0 ] || fail "$n: no namespace: $(cat "$TMP/nth")" || return 1
 		in_ns aff ip link set lo up
-		in_ns aff bash -c "echo on >$SYS/mode" && equal aff || return 1
+		equal_if_there aff || return 1
 		ip netns del aff
 	done
 	ip netns del aff 2>/dev/null
@@ -181,12 +194,13 @@ only_namespace() {
 only_namespace_any() {
 	local n made=0
 
+	ip netns del aff 2>/dev/null
 	prepare && filter_function copy_net_ns || return 1
 	for ((n = 1; n < 3000; n += 7)); do
 		at_nth "$n" ip netns add aff || break
 		if [ "$STATUS" = 0 ]; then
 			made=$((made + 1))
-			equal aff || return 1
+			equal_if_there aff || return 1
 		fi
 		ip netns del aff 2>/dev/null
 	done
@@ -202,18 +216,18 @@ only_route() {
 	router 300 || return 1
 	prepare && filter_altfib || return 1
 	for what in add replace del; do
-		for ((n = 1; n < 100; n++)); do
+		# Few changes allocate, so the first allocation of each.
+		for ((n = 1; n < 60; n++)); do
 			case $what in
-			add) set -- "203.0.$n.0/24" via 10.0.2.2 ;;
+			add) set -- "203.0.$n.0/24" via "10.0.2.$((n + 2))" ;;
 			replace) set -- 10.1.0.0/16 via 10.0.$((2 + n % 2)).2 ;;
 			del) set -- "11.0.$n.0/24" ;;
 			esac
-			at_nth "$n" ip -n afr route "$what" "$@" || break
+			at_nth 1 ip -n afr route "$what" "$@" && total=$((total + 1))
 			[ "$STATUS" = 0 ] || fail "ip route $what: $(cat "$TMP/nth")" || return 1
-			equal afr || return 1
+			[ "$FAILED" = 0 ] || equal afr || return 1
 		done
-		echo "$what: $((n - 1)) allocations"
-		total=$((total + n - 1))
+		echo "$total failed after $what"
 	done
 	faults_off
 	equal afr || return 1
@@ -256,8 +270,8 @@ only_churn() {
 		$TX dst=11.0.9.1 n=20
 		fill afr 11.0.0.0/24 dev=r2 via=10.0.3.2 count=1000
 		$TX dst=11.0.9.1 n=20
-		fill afr 11.0.0.0/24 dev=r2 via=10.0.3.2 count=500 del
-		fill afr 11.0.0.0/24 dev=r1 via=10.0.2.2 count=500
+		fill afr 11.0.0.0/24 dev=r2 via=10.0.3.2 count=1000 del
+		fill afr 11.0.0.0/24 dev=r1 via=10.0.2.2 count=1000
 		$TX dst=11.0.9.1 n=20
 		settle
 		EOT

@@ -35,11 +35,16 @@ kernel_options() {
 	grep -hE '^CONFIG_' $(kernel_fragments "$1") | sort -u
 }
 
+# What a kernel is built of beside its source; nothing for the plain ones.
+kernel_patches() {
+	[[ $1 != uml-debug ]] || cat "$ALTFIB_TOP/scripts/kernel/uml-stacktrace.c"
+}
+
 # The inputs of a build in one line each; equal means: nothing to do.
 kernel_inputs() {
 	printf 'source %s %s\n' "$(source_id)" "$(find_source)"
 	printf 'tools %s\n' "$(toolchain_id)"
-	printf 'options %s\n' "$(kernel_options "$1" | sha256sum | cut -c1-16)"
+	printf 'options %s\n' "$({ kernel_options "$1" && kernel_patches "$1"; } | sha256sum | cut -c1-16)"
 }
 
 kernel_done() {
@@ -138,9 +143,29 @@ kernel_run() {
 		rm -f "$log.count"
 		die "the $kernel kernel did not build: $(kernel_error "$log") (log: $log)"
 	fi
+	if [[ $kernel == uml-debug ]]; then
+		kernel_relink "$out" "$log" "${make[@]}"
+	fi
 	[[ -f $out/${kernel_image[$arch]} ]] ||
 		die "the build of the $kernel kernel ended well, yet there is no ${kernel_image[$arch]} (log: $log)"
 	kernel_inputs "$kernel" >"$stamp"
+}
+
+# UML is compiled for the large code model, and clang then puts all zeroed data
+# into .lbss, which UML's linker script does not know: it ends up behind _end.
+# lockdep takes no lock there for a static one and gives up at the first, and
+# kmemleak does not look there for pointers.  And its way to walk the stack is
+# too slow here: another takes its place, compiled as the original was.
+kernel_relink() { # OUT LOG MAKE...
+	local out=$1 log=$2 script=arch/um/kernel walk=$ALTFIB_TOP/scripts/kernel/uml-stacktrace.c
+	shift 2
+	(
+		cd "$out"
+		sed -n "1s|^[^=]*:= ||; 1s| [^ ]* *$| $walk|p" $script/.stacktrace.o.cmd | bash
+	) >>"$log" 2>&1 </dev/null || die "$walk did not compile (log: $log)"
+	sed 's/\*(\.bss \.bss\.\*/& .lbss .lbss.*/' "$out/$script/vmlinux.lds" >"$out/$script/large.lds"
+	"$@" KBUILD_LDS=$script/large.lds linux >>"$log" 2>&1 </dev/null ||
+		die "the uml-debug kernel could not be linked again: $(kernel_error "$log") (log: $log)"
 }
 
 kernel_error() {
