@@ -147,7 +147,7 @@ stage_uml() {
 	local rc=0
 	in_guest uml 1 || rc=$?
 	say "# the comparisons once more, with mode=verify"
-	in_guest uml 1 verify forward.sh local.sh source.sh routes.sh device.sh netfilter.sh || rc=$?
+	in_guest uml 1 verify forward.sh tables.sh local.sh source.sh routes.sh device.sh netfilter.sh || rc=$?
 	uml_kunit || rc=$?
 	return "$rc"
 }

@@ -30,6 +30,7 @@ ALL_TESTS=(
 	"packet_too_big: DF and no DF on a route with a smaller MTU"
 	"route_mtu: DF on a route with a locked mtu metric"
 	"pmtu_exception: a path MTU that the router itself learned"
+	"exceptions_many: path MTUs of more destinations than a slot notes"
 	"broken: frames with a bad header checksum"
 	"dscp: routes with a TOS"
 	"multipath: two next hops of a legacy multipath route"
@@ -38,11 +39,6 @@ ALL_TESTS=(
 	"multipath_neighbours: several paths, by the state of their neighbours"
 	"multipath_resilient: a resilient group is the kernel's"
 	"vlan: in from a VLAN device"
-	"vrf: router devices in a VRF"
-	"rule: a policy rule that overrides the main table"
-	"rules: rules of all kinds, some for these packets, some not"
-	"rules_source: rules, and the validation of sources"
-	"default_table: a route in table 253 (default)"
 )
 
 udp() {
@@ -365,7 +361,32 @@ pmtu_exception() {
 	$TX dst=10.1.0.9 len=900 n=20
 	$TX dst=10.1.0.10 len=1100 df n=20
 	EOT
-	finish
+	finish min=50 punt=exception:40
+}
+
+# Some destinations have an exception, then more than a slot notes.
+exceptions_many() {
+	local i
+
+	topo
+	lines <<-EOT
+	sysctl af1 net/ipv4/ip_forward 1
+	ip af1 link add d0 mtu 1000 type dummy
+	ip af1 link set d0 up
+	ip af1 route add 10.1.0.0/24 dev d0
+	$TX dst=10.1.0.200 n=20
+	sock own afr bind=10.0.2.1:999
+	EOT
+	for ((i = 1; i <= 20; i++)); do
+		lines <<-EOT
+		say own to=10.1.0.$i:2000 len=1200
+		settle
+		$TX dst=10.1.0.200 n=5
+		$TX dst=10.1.0.$i n=5
+		$TX dst=10.1.0.$((i + 1)) n=5
+		EOT
+	done
+	finish min=45 punt=exception:120
 }
 
 broken() {
@@ -509,130 +530,6 @@ vlan() {
 	send af1 s0.7 dmac=02:00:00:00:02:01 src=10.0.7.2 dst=10.2.0.1 n=50
 	EOT
 	finish min=90
-}
-
-vrf() {
-	topo
-	lines <<-EOT
-	ip afr link add vrf9 type vrf table 9
-	ip afr link set vrf9 up
-	ip afr link set rc master vrf9
-	ip afr link set r2 master vrf9
-	ip afr neigh replace 10.0.1.2 lladdr 02:00:00:00:01:02 nud permanent dev rc
-	ip afr neigh replace 10.0.3.2 lladdr 02:00:00:00:03:02 nud permanent dev r2
-	ip afr route add 10.1.0.0/16 via 10.0.3.2 vrf vrf9
-	$TX dst=10.1.0.1 n=20
-	$TX dst=10.0.1.1 icmp n=20
-	$TX dst=10.0.2.2 n=4
-	EOT
-	finish
-}
-
-# Each rule alone: packets that it is for go elsewhere, and are the kernel's.
-rules() {
-	local sel
-
-	topo
-	lines <<-EOT
-	ip afr route add 10.1.0.0/16 via 10.0.3.2 table 77
-	$TX dst=10.1.0.1 n=5
-	EOT
-	while read -r sel; do
-		lines <<-EOT
-		ip afr rule add $sel
-		$TX dst=10.1.0.1 n=6
-		$TX dst=10.1.0.1 tos=0x10 n=6
-		$TX dst=10.2.0.1 n=6
-		$TX dst=10.0.1.1 n=2
-		send afc c0 dmac=$RMAC src=10.0.1.130 dst=10.1.0.1 n=6
-		report $sel
-		ip afr rule del $sel
-		EOT
-	done <<-EOT
-	pref 100 from 10.0.1.128/25 table 77
-	pref 100 from 10.9.0.0/16 table 77
-	pref 100 to 10.1.0.0/16 table 77
-	pref 100 to 10.7.0.0/16 table 77
-	pref 100 iif rc table 77
-	pref 100 iif r1 table 77
-	pref 100 iif nowhere table 77
-	pref 100 oif r1 table 77
-	pref 100 fwmark 1 table 77
-	pref 100 fwmark 0/1 table 77
-	pref 100 tos 0x10 table 77
-	pref 100 not from 10.0.1.128/25 table 77
-	pref 100 not from 10.0.0.0/8 table 77
-	pref 100 not iif r1 table 77
-	pref 100 from 10.0.1.128/25 blackhole
-	pref 100 from 10.0.1.128/25 nop
-	pref 100 from 10.0.1.128/25 goto 32766
-	pref 100 from 10.9.0.0/16 prohibit
-	pref 32767 from all table 77
-	pref 32765 from all lookup main suppress_prefixlength 15
-	pref 100 ipproto tcp table 77
-	EOT
-	echo "ip afr rule add pref 32765 from 10.0.1.128/25 table 77"
-	echo "ip afr rule add pref 32764 to 10.2.0.0/16 table 77"
-	echo "ip afr rule add pref 99 from 10.9.0.0/16 table 77"
-	echo "$TX dst=10.1.0.1 n=20"
-	echo "$TX dst=10.2.0.1 n=20"
-	finish punt=rules:60
-}
-
-rules_source() {
-	local v
-
-	topo
-	lines <<-EOT
-	ip afr route add default via 10.0.1.2
-	ip afr rule add pref 100 from 10.9.0.0/16 table 77
-	ip afr rule add pref 101 to 10.90.0.0/16 table 78
-	ip afr rule add pref 102 iif r1 to 10.91.0.0/16 table 78
-	ip afr route add 10.90.0.0/16 via 10.0.1.2 table 78
-	ip afr route add blackhole 10.91.0.0/16 table 78
-	EOT
-	for v in 0 1 2; do
-		lines <<-EOT
-		sysctl afr net/ipv4/conf/rc/rp_filter $v
-		$TX dst=10.1.0.1 n=6
-		send afc c0 dmac=$RMAC src=10.90.0.1 dst=10.1.0.1 n=4
-		send afc c0 dmac=$RMAC src=10.91.0.1 dst=10.1.0.1 n=4
-		send afc c0 dmac=$RMAC src=10.92.0.1 dst=10.1.0.1 n=6
-		send afc c0 dmac=$RMAC src=10.2.0.1 dst=10.1.0.1 n=4
-		send afc c0 dmac=$RMAC src=10.0.3.1 dst=10.1.0.1 n=4
-		send afc c0 dmac=$RMAC src=10.92.0.1 dst=10.0.1.1 n=4
-		report rp_filter $v
-		EOT
-	done
-	finish
-}
-
-rule() {
-	topo
-	lines <<-EOT
-	$TX dst=10.1.0.1 n=20
-	ip afr route add 10.1.0.0/16 via 10.0.3.2 table 77
-	ip afr rule add from 10.0.1.0/25 table 77
-	$TX dst=10.1.0.1 n=20
-	$TX src=10.0.1.200 dst=10.1.0.1 n=20
-	ip afr rule del from 10.0.1.0/25 table 77
-	$TX dst=10.1.0.1 n=20
-	$TX dst=10.0.1.1 n=20 icmp
-	EOT
-	finish punt=rules:20
-}
-
-default_table() {
-	topo
-	lines <<-EOT
-	ip afr route add 10.55.0.0/16 via 10.0.3.2 table default
-	ip afr route add throw 10.1.9.0/24
-	ip afr route add 10.1.9.0/24 via 10.0.3.2 table default
-	$TX dst=10.55.0.1 n=20
-	$TX dst=10.1.9.1 n=20
-	$TX dst=10.1.8.1 n=20
-	EOT
-	finish
 }
 
 tests_run "$@"

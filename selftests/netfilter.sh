@@ -116,7 +116,7 @@ mark_rule() {
 	$TX dst=10.1.0.7 n=20
 	$TX dst=10.1.0.8 n=20
 	EOT
-	finish punt=rules:20
+	finish min=90
 }
 
 LATE='table ip t { chain p { type filter hook prerouting priority 2147483647; ip daddr 10.1.0.7 ip daddr set 10.2.0.7; }; }'

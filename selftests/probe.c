@@ -1024,7 +1024,8 @@ static void cmd_altfib(int argc, char **argv)
 	local = delta(c, n, "local");
 	ver = delta(c, n, "verified");
 	demux = delta(c, n, "early_demux");
-	other = delta(c, n, "punt:not_unicast_frame");
+	other = delta(c, n, "punt:not_unicast_frame") +
+		delta(c, n, "punt:vrf");
 	if (fwd < 0 || local < 0 || ver < 0 || demux < 0) {
 		printf("altfib %s: /proc/net/stat/altfib cannot be read\n",
 		       argv[1]);

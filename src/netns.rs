@@ -18,6 +18,7 @@ use crate::control::settings::Mode;
 use crate::control::settings::Settings;
 use crate::control::stat;
 use crate::control::status;
+use crate::control::tables;
 use crate::datapath;
 use crate::mirror::Mirror;
 use crate::mirror::Plan;
@@ -196,6 +197,9 @@ impl Namespace {
                 continue;
             };
             self.counts.count(Count::Mismatch);
+            if difference.kernels().drop_reason() != 0 {
+                self.counts.count(Count::MismatchDrop);
+            }
             self.verification.keep(difference);
             if net::may_log() {
                 pr_err!("mismatch: {}\n", mismatches::Line(&difference));
@@ -341,6 +345,7 @@ const FILES: &[MakeFile] = &[
     |_, folder| Entry::page::<punts::Punts>(folder, c"punts"),
     |_, folder| Entry::page::<audit::Audit>(folder, c"audit"),
     |net, folder| Entry::lines::<routes::Routes>(net, Some(folder), c"routes"),
+    |net, folder| Entry::lines::<tables::Tables>(net, Some(folder), c"tables"),
     |net, folder| Entry::lines::<nexthops::NextHops>(net, Some(folder), c"nexthops"),
     |net, folder| Entry::lines::<mismatches::Mismatches>(net, Some(folder), c"mismatches"),
     |net, _| Entry::lines::<stat::Stat>(net, None, c"altfib"),

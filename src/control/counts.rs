@@ -34,10 +34,14 @@ pub(crate) enum Count {
     Resync,
     /// A forwarded packet went where altfib would have sent it.
     VerifyForward,
+    /// A packet went by that of several paths that altfib would have chosen.
+    VerifyMember,
     /// A packet for this host went where altfib would have sent it.
     VerifyLocal,
     /// A difference that was still there when it was looked at again.
     Mismatch,
+    /// Of these, packets that the kernel drops.
+    MismatchDrop,
     /// A difference that was not.
     Transient,
     /// A change could not be followed.

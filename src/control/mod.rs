@@ -11,3 +11,4 @@ pub(crate) mod routes;
 pub(crate) mod settings;
 pub(crate) mod stat;
 pub(crate) mod status;
+pub(crate) mod tables;

@@ -79,7 +79,7 @@ reasons! {
     IP_OPTIONS "ip_options" Packet true "its header carries options"
     IPSEC "ipsec" Packet true "it came out of an IPsec transform"
     BRIDGE "bridge" Packet true "it is bridged, not routed"
-    VRF "vrf" Config true "its device belongs to a VRF or another l3mdev"
+    VRF "vrf" Config false "it comes again, as a packet of its VRF"
     RULES "rules" Config true "a policy rule is, or might be, for it"
     TCLASSID "tclassid" Config true "route realms are in use"
     HOOK_ORDER "hook_order" Config true

@@ -31,11 +31,18 @@ impl seq::Page for Status {
         seq_print!(out, "mode: {}\n", ns.settings().mode().name());
         seq_print!(
             out,
-            "routes: {} (main {}, local {})\n",
-            sizes.main.saturating_add(sizes.local),
+            "routes: {} (main {}, local {}",
+            sizes
+                .main
+                .saturating_add(sizes.local)
+                .saturating_add(sizes.others),
             sizes.main,
             sizes.local
         );
+        if sizes.tables != 0 {
+            seq_print!(out, ", {} in {} others", sizes.others, sizes.tables);
+        }
+        seq_print!(out, ")\n");
         seq_print!(out, "nexthops: {}\n", sizes.nexthops);
         match ns.mirror().in_sync_since() {
             Some(ms) => seq_print!(out, "in sync since: {}.{:03} s\n", ms / 1000, ms % 1000),
@@ -104,10 +111,13 @@ impl seq::Page for Status {
 
         seq_print!(
             out,
-            "verified: {} forwarded, {} to this host; {} mismatches, {} transient\n",
+            "verified: {} forwarded, {} by one of several paths, {} to this host; \
+             {} mismatches, {} of them dropped, {} transient\n",
             counts.read(Count::VerifyForward, None),
+            counts.read(Count::VerifyMember, None),
             counts.read(Count::VerifyLocal, None),
             counts.read(Count::Mismatch, None),
+            counts.read(Count::MismatchDrop, None),
             counts.read(Count::Transient, None)
         );
 

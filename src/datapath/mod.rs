@@ -21,6 +21,7 @@ use crate::sys::netfilter::Ipv4PreRouting;
 use crate::sys::nexthop::Fill;
 use crate::sys::nexthop::NextHop;
 use crate::sys::outcome::Outcome;
+use crate::sys::packet::Chosen;
 use crate::sys::packet::HookPacket;
 use crate::sys::packet::Packet;
 use crate::sys::packet::Verdict;
@@ -56,8 +57,8 @@ fn decide<'a>(
         return Err(Outcome::NOT_READY);
     }
     let serving = ns.mirror().serving(rcu).ok_or(Outcome::NOT_READY)?;
-    let nh = destination(serving, packet)?;
-    accept_source(serving, packet, rcu)?;
+    let nh = destination(serving, packet, rcu)?;
+    accept_source(serving, packet, nh, rcu)?;
     Ok(nh)
 }
 
@@ -79,10 +80,20 @@ pub(crate) fn compare(
 
 /// The next hop of the destination, if such a packet may go there.
 #[inline]
-fn destination<'a>(serving: &'a Serving, packet: &Packet<'_>) -> Result<&'a NextHop, Outcome> {
-    let nh = match serving.lookup(packet.daddr()) {
+fn destination<'a>(
+    serving: &'a Serving,
+    packet: &Packet<'_>,
+    rcu: ReadSide<'_>,
+) -> Result<&'a NextHop, Outcome> {
+    let found = if packet.has_rules() {
+        serving.lookup_by(&packet.plan(rcu), packet.daddr())
+    } else {
+        serving.lookup(packet.daddr())
+    };
+    let nh = match found {
         Match::NextHop(nh) => nh,
         Match::LocalPrefix => return Err(Outcome::LOCAL_PREFIX),
+        Match::Unclear => return Err(Outcome::RULES),
         Match::None => return Err(Outcome::NO_ROUTE),
     };
     if nh.is_for_dscp() {
@@ -100,11 +111,16 @@ fn destination<'a>(serving: &'a Serving, packet: &Packet<'_>) -> Result<&'a Next
 ///
 /// One of its cases is left to [`Packet::attach`]: a packet that leaves where it came in.
 #[inline]
-fn accept_source(serving: &Serving, packet: &Packet<'_>, rcu: ReadSide<'_>) -> Result<(), Outcome> {
+fn accept_source(
+    serving: &Serving,
+    packet: &Packet<'_>,
+    nh: &NextHop,
+    rcu: ReadSide<'_>,
+) -> Result<(), Outcome> {
     let accepted = match packet.rp_filter() {
         0 if packet.accepts_local_source() => true,
         0 if !packet.custom_local_routes() => !packet.source_is_own(rcu),
-        filter => validated(serving, packet, filter, rcu),
+        filter => validated(serving, packet, nh, filter, rcu),
     };
     if accepted {
         Ok(())
@@ -114,13 +130,21 @@ fn accept_source(serving: &Serving, packet: &Packet<'_>, rcu: ReadSide<'_>) -> R
 }
 
 /// `__fib_validate_source()`: what route does the source have?
-fn validated(serving: &Serving, packet: &Packet<'_>, filter: u8, rcu: ReadSide<'_>) -> bool {
-    if !packet.source_passes_rules(rcu) {
-        return false;
-    }
-    let nh = match serving.lookup(packet.saddr()) {
+fn validated(
+    serving: &Serving,
+    packet: &Packet<'_>,
+    nh: &NextHop,
+    filter: u8,
+    rcu: ReadSide<'_>,
+) -> bool {
+    let found = if packet.has_rules() {
+        serving.lookup_by(&packet.source_plan(nh, rcu), packet.saddr())
+    } else {
+        serving.lookup(packet.saddr())
+    };
+    let nh = match found {
         Match::NextHop(nh) => nh,
-        Match::LocalPrefix => return false,
+        Match::LocalPrefix | Match::Unclear => return false,
         Match::None => return filter == 0,
     };
     if nh.is_for_dscp() || nh.route_type() != RTN_UNICAST {
@@ -162,8 +186,11 @@ fn try_attach(ns: &Namespace, nh: &NextHop, packet: &mut Packet<'_>, rcu: ReadSi
 fn verify(ns: &Namespace, nh: &NextHop, packet: &mut Packet<'_>, rcu: ReadSide<'_>) -> Outcome {
     match packet.verify(nh, rcu) {
         Verdict::Undecided => return Outcome::NO_DST,
-        Verdict::Agrees if nh.route_type() == RTN_LOCAL => ns.counts().count(Count::VerifyLocal),
-        Verdict::Agrees => ns.counts().count(Count::VerifyForward),
+        Verdict::Agrees(Chosen::OneOfSeveral) => ns.counts().count(Count::VerifyMember),
+        Verdict::Agrees(Chosen::Only) if nh.route_type() == RTN_LOCAL => {
+            ns.counts().count(Count::VerifyLocal)
+        }
+        Verdict::Agrees(Chosen::Only) => ns.counts().count(Count::VerifyForward),
         Verdict::Differs(difference) => ns.differs(difference),
     }
     Outcome::VERIFIED

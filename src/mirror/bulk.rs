@@ -3,6 +3,7 @@
 //! A whole table before it is built: sorted and built at once, it takes a fraction of the time that
 //! it takes route by route.
 
+use super::tables::Which;
 use crate::lpm;
 use crate::lpm::sort;
 use crate::lpm::Prefix;
@@ -16,6 +17,40 @@ use kernel::prelude::*;
 struct Item {
     prefix: Prefix<V4>,
     value: Value,
+}
+
+/// The changes of each table.
+pub(super) struct Bulks {
+    list: KVVec<(Which, Bulk)>,
+}
+
+impl Bulks {
+    pub(super) fn new() -> Self {
+        Self { list: KVVec::new() }
+    }
+
+    /// Adds a change. Those of one table come one after the other, mostly.
+    ///
+    /// # Context
+    ///
+    /// Process, may sleep.
+    pub(super) fn push(&mut self, which: Which, prefix: Prefix<V4>, value: Value) -> Result {
+        let found = self.list.iter().rposition(|&(at, _)| at == which);
+        let at = match found {
+            Some(at) => at,
+            None => {
+                self.list.push((which, Bulk::new()), GFP_KERNEL_ACCOUNT)?;
+                self.list.len().saturating_sub(1)
+            }
+        };
+        let (_, bulk) = self.list.get_mut(at).ok_or(ENOMEM)?;
+        bulk.push(prefix, value)
+    }
+
+    /// Table by table.
+    pub(super) fn into_iter(self) -> impl Iterator<Item = (Which, Bulk)> {
+        self.list.into_iter()
+    }
 }
 
 /// The changes of one table, in the order of their events.

@@ -9,12 +9,11 @@
 //! 3. When the queue is found empty with the lock held, publish the tables. From then on events
 //!    are applied as they come.
 
-use super::bulk::Bulk;
+use super::bulk::Bulks;
 use super::queue::Kept;
 use super::queue::Queue;
 use super::tables::Routes;
 use super::tables::Serving;
-use super::tables::Which;
 use super::Mirror;
 use super::Phase;
 use super::Why;
@@ -108,14 +107,14 @@ impl Mirror {
             Phase::Loading(queue) => queue.seen(),
             _ => 0,
         };
-        let mut bulk = Some((Bulk::new(), Bulk::new()));
+        let mut bulks = Some(Bulks::new());
         let why = loop {
             if !go_on() {
                 break Built::Failed(Why::Off);
             }
             if at_once == 0 {
-                if let Some((local, main)) = bulk.take() {
-                    if let Err(why) = routes.build(&serving, local, main) {
+                if let Some(bulks) = bulks.take() {
+                    if let Err(why) = routes.build(&serving, bulks) {
                         break Built::Failed(why);
                     }
                 }
@@ -128,7 +127,7 @@ impl Mirror {
                 break Built::TooShort(queue.seen());
             }
             let Some(mut chunk) = queue.take() else {
-                if bulk.is_some() {
+                if bulks.is_some() {
                     // Less than there was: the dump was voided meanwhile.
                     at_once = 0;
                     continue;
@@ -143,8 +142,8 @@ impl Mirror {
             };
             drop(inner);
 
-            let result = match &mut bulk {
-                Some((local, main)) => collect(&mut routes, &serving, &chunk, local, main),
+            let result = match &mut bulks {
+                Some(bulks) => collect(&mut routes, &serving, &chunk, bulks),
                 None => fold(&mut routes, &serving, &chunk),
             };
             at_once = at_once.saturating_sub(chunk.len());
@@ -210,8 +209,7 @@ fn collect(
     routes: &mut Routes,
     serving: &Serving,
     events: &[Kept],
-    local: &mut Bulk,
-    main: &mut Bulk,
+    bulks: &mut Bulks,
 ) -> Result<(), Why> {
     for event in events {
         let (which, prefix, value) = match event {
@@ -228,11 +226,9 @@ fn collect(
             }
             Kept::Delete { which, prefix } => (*which, *prefix, 0),
         };
-        let bulk = match which {
-            Which::Local => &mut *local,
-            Which::Main => &mut *main,
-        };
-        bulk.push(prefix, value).map_err(|_| Why::NoMemory)?;
+        bulks
+            .push(which, prefix, value)
+            .map_err(|_| Why::NoMemory)?;
     }
     Ok(())
 }

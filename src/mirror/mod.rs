@@ -8,10 +8,11 @@
 //! mirror from that promise, an allocation that fails for instance, ends its service at once;
 //! packets are the kernel's until a worker has loaded it anew ([`load`]).
 //!
-//! Tables stay apart, local and main, as in the kernel ([`tables`] says how a lookup joins them).
+//! Tables stay apart as in the kernel ([`tables`] says how a lookup joins local and main).
 
 mod bulk;
 mod load;
+mod others;
 mod queue;
 pub(crate) mod tables;
 
@@ -53,6 +54,8 @@ pub(crate) enum Why {
     Refused,
     /// An audit found a difference.
     Different,
+    /// Too many tables are empty.
+    Littered,
     /// The kernel is not as altfib knows it.
     Unsupported,
 }
@@ -68,6 +71,7 @@ impl Why {
             Why::TooBusy => "routes change faster than they can be read, will try again",
             Why::Refused => "the kernel refused the notifier or the hook, will try again",
             Why::Different => "the mirror differed from the kernel's tables, reading them anew",
+            Why::Littered => "many routing tables came and went, reading the rest anew",
             Why::Unsupported => "this kernel hashes its addresses in a way unknown to altfib",
         }
     }
@@ -135,6 +139,9 @@ pub(crate) struct Mirror {
 pub(crate) struct Sizes {
     pub(crate) main: usize,
     pub(crate) local: usize,
+    /// Other tables that have prefixes, and those.
+    pub(crate) tables: usize,
+    pub(crate) others: usize,
     pub(crate) nexthops: u32,
     /// Names of the algorithms of the main and the local table.
     pub(crate) algorithm: &'static str,
@@ -212,7 +219,9 @@ impl Mirror {
                 }
             }
             Err(why) => {
-                counts.count(Count::OutOfMemory);
+                if why != Why::Littered {
+                    counts.count(Count::OutOfMemory);
+                }
                 drop(guard);
                 self.stop_locked(&mut inner, why);
                 Then::Load

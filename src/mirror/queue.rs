@@ -44,14 +44,14 @@ impl Kept {
                 dscp,
                 fi,
             } => Some(Kept::Replace {
-                which: Which::from_id(table)?,
+                which: Which::from_id(table),
                 prefix: Prefix::new(dst, len)?,
                 route_type,
                 dscp,
                 fi: fi.hold(),
             }),
             FibEvent::Delete { table, dst, len } => Some(Kept::Delete {
-                which: Which::from_id(table)?,
+                which: Which::from_id(table),
                 prefix: Prefix::new(dst, len)?,
             }),
             FibEvent::PathChanged { .. } => None,

@@ -20,6 +20,10 @@ use kernel::types::Opaque;
 pub(crate) const RTN_UNICAST: u8 = 1;
 /// RTN_LOCAL: an address of this host.
 pub(crate) const RTN_LOCAL: u8 = 2;
+/// RTN_THROW: no route in this table.
+pub(crate) const RTN_THROW: u8 = 9;
+/// RT_TABLE_DEFAULT.
+pub(crate) const TABLE_DEFAULT: u32 = 253;
 /// RT_TABLE_MAIN.
 pub(crate) const TABLE_MAIN: u32 = 254;
 /// RT_TABLE_LOCAL.
@@ -351,17 +355,18 @@ pub(crate) enum Agreement {
     Kernels,
 }
 
-/// Compares `nh`, or that there is none, with what the kernel's lookup in its local and its main table
-/// finds for `addr` (host order).
+/// Compares `nh`, or that there is none, with what the kernel's lookup in a table finds for `addr`
+/// (host order); in those that are asked without policy rules if `table` is 0.
 pub(crate) fn agreement(
     net: &Net,
+    table: u32,
     addr: u32,
     nh: Option<&NextHop>,
     _rcu: ReadSide<'_>,
 ) -> Agreement {
     let nh = nh.map_or(core::ptr::null_mut(), NextHop::as_ptr);
     // SAFETY: RCU is held, the namespace is valid, and so is the record, if there is one.
-    match unsafe { bindings::audit(net.as_ptr(), addr, nh) } {
+    match unsafe { bindings::audit(net.as_ptr(), table, addr, nh) } {
         0 => Agreement::Different,
         1 => Agreement::Same,
         _ => Agreement::Kernels,

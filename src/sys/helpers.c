@@ -7,7 +7,6 @@
  * costs a call: altfib_read_packet(), altfib_attach() and altfib_count().
  */
 
-#include <linux/bit_spinlock.h>
 #include <linux/hash.h>
 #include <linux/inetdevice.h>
 #include <linux/ip.h>
@@ -70,95 +69,150 @@ void altfib_helper_detect_cpu(void)
 
 /* ---- one packet ------------------------------------------------------- */
 
-/*
- * fib_rule_match() of net/core/fib_rules.c, for a packet that has nothing to
- * do with a VRF. With reverse it is the lookup of __fib_validate_source(),
- * whose input device is the output device of a route not yet looked up: what
- * depends on that matches, as far as we know.
- */
+/* fib_rule_match() of net/core/fib_rules.c, for a flow without an output device or a tunnel. */
 static bool altfib_rule_matches(struct fib_rule *rule, struct fib_rules_ops *ops,
-				struct flowi4 *fl4, bool reverse)
+				struct flowi4 *fl4)
 {
-	bool invert = rule->flags & FIB_RULE_INVERT;
 	int iif = READ_ONCE(rule->iifindex);
 	bool match;
 
 	match = !READ_ONCE(rule->oifindex) &&
+		(!iif || iif == (READ_ONCE(rule->iif_is_l3_master) ? fl4->flowi4_l3mdev :
+								      fl4->flowi4_iif)) &&
 		!((rule->mark ^ fl4->flowi4_mark) & rule->mark_mask) && !rule->tun_id &&
+		(!rule->l3mdev || fl4->flowi4_l3mdev) &&
 		!uid_lt(fl4->flowi4_uid, rule->uid_range.start) &&
 		!uid_gt(fl4->flowi4_uid, rule->uid_range.end) &&
 		ops->match(rule, flowi4_to_flowi(fl4), 0);
-	if (iif || rule->l3mdev) {
-		if (reverse)
-			return match || invert;
-		if (rule->l3mdev || READ_ONCE(rule->iif_is_l3_master) || iif != fl4->flowi4_iif)
-			match = false;
-	}
-	return match != invert;
+	return match != !!(rule->flags & FIB_RULE_INVERT);
 }
 
 /*
- * Do the namespace's policy rules send this flow where it would go without
- * any: to the local table, then to the main one? struct fib4_rule is private
- * and changes without an event, so the rules are walked as they are.
+ * The tables in which fib_rules_lookup() would look for this flow until one of
+ * them has a route. struct fib4_rule is private and changes without an event,
+ * so the rules are walked as they are. Without iif_known the flow's input
+ * device is not known, nor what depends on it.
  */
-static bool altfib_rules_pass(struct net *net, struct flowi4 *fl4, bool reverse)
+static void altfib_walk_rules(struct net *net, struct flowi4 *fl4, bool iif_known,
+			      struct altfib_plan *plan)
 {
 	struct fib_rules_ops *ops = net->ipv4.rules_ops;
+	struct altfib_plan_table *table;
 	struct fib_rule *rule;
-	bool local = false;
 
-	/* Rules that look at ports, whose flow would have to be dissected. */
-	if (net->ipv4.fib_rules_require_fldissect)
-		return false;
+	plan->n = 0;
+	plan->open = true;
 	list_for_each_entry_rcu(rule, &ops->rules_list, list) {
-		if (fib4_rule_default(rule)) {
-			if (rule->table == RT_TABLE_LOCAL)
-				local = true;
-			else
-				return local && rule->table == RT_TABLE_MAIN;
-		} else if (altfib_rule_matches(rule, ops, fl4, reverse) &&
-			   rule->action != FR_ACT_NOP) {
-			return false;
+jumped:
+		if (!iif_known && (READ_ONCE(rule->iifindex) || rule->l3mdev))
+			return;
+		if (!altfib_rule_matches(rule, ops, fl4) || rule->action == FR_ACT_NOP)
+			continue;
+		if (rule->action == FR_ACT_GOTO) {
+			struct fib_rule *target = rcu_dereference(rule->ctarget);
+
+			if (!target)
+				continue;
+			/* It is further down the list. */
+			rule = target;
+			goto jumped;
 		}
+		if (rule->action != FR_ACT_TO_TBL || plan->n == ALTFIB_PLAN_MAX)
+			return;
+		table = &plan->tables[plan->n];
+		table->id = rule->table;
+		if (rule->l3mdev) {
+			const struct net_device *dev;
+
+			dev = dev_get_by_index_rcu(net, fl4->flowi4_l3mdev);
+			if (rule->flags & FIB_RULE_INVERT || !dev || !netif_is_l3_master(dev))
+				return;
+			table->id = l3mdev_fib_table_rcu(dev);
+		}
+		table->suppress = rule->suppress_prefixlen;
+		table->open = rule->suppress_ifgroup != -1;
+		plan->n++;
 	}
-	return false;
+	plan->open = false;
 }
 
-static noinline bool altfib_packet_passes_rules(const struct sk_buff *skb, struct net *net)
+/*
+ * The tables for the packet's destination.
+ *
+ * Context: RCU read side.
+ */
+void altfib_helper_plan(const struct altfib_packet *pkt, struct altfib_plan *plan)
 {
-	const struct iphdr *iph = ip_hdr(skb);
+	const struct iphdr *iph = ip_hdr(pkt->skb);
+	struct flow_keys keys;
 	struct flowi4 fl4 = {
 		.daddr = iph->daddr,
 		.saddr = iph->saddr,
-		.flowi4_iif = skb->dev->ifindex,
-		.flowi4_mark = skb->mark,
-		.flowi4_dscp = ip4h_dscp(iph),
-		.flowi4_scope = RT_SCOPE_UNIVERSE,
-		.flowi4_uid = sock_net_uid(net, NULL),
-	};
-
-	return altfib_rules_pass(net, &fl4, false);
-}
-
-/* The same for the lookup of the source, in __fib_validate_source(). */
-bool altfib_helper_source_passes_rules(const struct altfib_packet *pkt)
-{
-	const struct in_device *in_dev = __in_dev_get_rcu(pkt->skb->dev);
-	const struct iphdr *iph = ip_hdr(pkt->skb);
-	struct flowi4 fl4 = {
-		.daddr = iph->saddr,
-		.saddr = iph->daddr,
+		.flowi4_iif = pkt->dev->ifindex,
+		.flowi4_mark = pkt->skb->mark,
 		.flowi4_dscp = ip4h_dscp(iph),
 		.flowi4_scope = RT_SCOPE_UNIVERSE,
 		.flowi4_uid = sock_net_uid(pkt->net, NULL),
 	};
 
-	if (!in_dev)
-		return false;
-	if (IN_DEV_SRC_VMARK(in_dev))
+	fib4_rules_early_flow_dissect(pkt->net, pkt->skb, &fl4, &keys);
+	l3mdev_update_flow(pkt->net, flowi4_to_flowi(&fl4));
+	altfib_walk_rules(pkt->net, &fl4, true, plan);
+}
+
+/*
+ * The tables for the packet's source, as __fib_validate_source() asks for it
+ * once the destination has led to nh: the flow goes backwards, from the device
+ * of nh.
+ */
+void altfib_helper_source_plan(const struct altfib_packet *pkt, const struct altfib_nexthop *nh,
+			       struct altfib_plan *plan)
+{
+	const struct in_device *in_dev = __in_dev_get_rcu(pkt->dev);
+	const struct fib_info *fi = rcu_dereference(nh->fi);
+	const struct iphdr *iph = ip_hdr(pkt->skb);
+	bool iif_known = true;
+	struct flow_keys keys;
+	struct flowi4 fl4 = {
+		.daddr = iph->saddr,
+		.saddr = iph->daddr,
+		.flowi4_iif = LOOPBACK_IFINDEX,
+		.flowi4_l3mdev = l3mdev_master_ifindex_rcu(pkt->dev),
+		.flowi4_dscp = ip4h_dscp(iph),
+		.flowi4_scope = RT_SCOPE_UNIVERSE,
+		.flowi4_uid = sock_net_uid(pkt->net, NULL),
+	};
+
+	if (in_dev && IN_DEV_SRC_VMARK(in_dev))
 		fl4.flowi4_mark = pkt->skb->mark;
-	return altfib_rules_pass(pkt->net, &fl4, true);
+	if (nh->type != RTN_LOCAL) {
+		/* Which of several paths it will be is not known yet. */
+		iif_known = fi && fib_info_num_path(fi) == 1;
+		if (iif_known)
+			fl4.flowi4_iif = fib_info_nhc((struct fib_info *)fi, 0)->nhc_oif;
+	}
+	if (fib4_rules_early_flow_dissect(pkt->net, pkt->skb, &fl4, &keys))
+		swap(fl4.fl4_sport, fl4.fl4_dport);
+	if (iif_known)
+		l3mdev_update_flow(pkt->net, flowi4_to_flowi(&fl4));
+	altfib_walk_rules(pkt->net, &fl4, iif_known, plan);
+}
+
+/*
+ * Where a packet of a VRF came in. The kernel shows it to the hooks twice: as
+ * the member device's, and then as the VRF's; it routes it after that, as the
+ * member's.
+ */
+static const struct net_device *altfib_vrf_member(struct net *net, const struct sk_buff *skb)
+{
+	const struct net_device *dev;
+
+	if (!netif_is_l3_master(skb->dev) || !(IPCB(skb)->flags & IPSKB_L3SLAVE))
+		return NULL;
+	dev = dev_get_by_index_rcu(net, IPCB(skb)->iif);
+	if (!dev || l3mdev_master_ifindex_rcu(dev) != skb->dev->ifindex)
+		return NULL;
+	return dev;
 }
 
 /*
@@ -177,7 +231,7 @@ enum altfib_outcome altfib_helper_read_packet(struct sk_buff *skb,
 {
 	const struct nf_hook_entries *hooks;
 	const struct iphdr *iph = ip_hdr(skb);
-	struct net_device *dev = skb->dev;
+	const struct net_device *dev = skb->dev;
 	struct net *net = state->net;
 	struct in_device *in_dev;
 	__be32 saddr = iph->saddr;
@@ -200,8 +254,11 @@ enum altfib_outcome altfib_helper_read_packet(struct sk_buff *skb,
 		return ALTFIB_BRIDGE;
 #endif
 	if (unlikely(netif_is_l3_master(dev) || netif_is_l3_slave(dev) ||
-		     netif_has_l3_rx_handler(dev)))
-		return ALTFIB_VRF;
+		     netif_has_l3_rx_handler(dev))) {
+		dev = altfib_vrf_member(net, skb);
+		if (!dev)
+			return ALTFIB_VRF;
+	}
 	if (unlikely(fib_num_tclassid_users(net)))
 		return ALTFIB_TCLASSID;
 
@@ -222,11 +279,9 @@ enum altfib_outcome altfib_helper_read_packet(struct sk_buff *skb,
 		return ALTFIB_NO_IN_DEVICE;
 
 	rules = fib4_has_custom_rules(net);
-	if (unlikely(rules) && !altfib_packet_passes_rules(skb, net))
-		return ALTFIB_RULES;
-
 	pkt->skb = skb;
 	pkt->net = net;
+	pkt->dev = dev;
 	pkt->daddr = ntohl(daddr);
 	pkt->saddr = ntohl(saddr);
 	pkt->rp_filter = IN_DEV_RPFILTER(in_dev);
@@ -393,15 +448,12 @@ static bool altfib_dst_valid(const struct net *net, const struct altfib_nexthop 
 static __always_inline enum altfib_outcome altfib_check_path(const struct altfib_packet *pkt,
 							     const struct fib_nh_common *nhc)
 {
-	const struct net_device *dev = pkt->skb->dev;
-	const struct in_device *in_dev = __in_dev_get_rcu(dev);
+	const struct in_device *in_dev = __in_dev_get_rcu(pkt->dev);
 
 	if (unlikely(!in_dev || !__in_dev_get_rcu(nhc->nhc_dev)))
 		return ALTFIB_NO_IN_DEVICE;
-	if (unlikely(nhc->nhc_oif == dev->ifindex && IN_DEV_TX_REDIRECTS(in_dev)))
+	if (unlikely(nhc->nhc_oif == pkt->dev->ifindex && IN_DEV_TX_REDIRECTS(in_dev)))
 		return ALTFIB_REDIRECT;
-	if (unlikely(rcu_access_pointer(nhc->nhc_exceptions)))
-		return ALTFIB_EXCEPTION;
 	return ALTFIB_NO_OBJECTION;
 }
 
@@ -636,6 +688,9 @@ static noinline enum altfib_outcome altfib_find_member(const struct altfib_packe
 	reason = altfib_check_path(pkt, nhc);
 	if (reason != ALTFIB_NO_OBJECTION)
 		return reason;
+	/* It has no slot, which would know them. */
+	if (rcu_access_pointer(nhc->nhc_exceptions))
+		return ALTFIB_EXCEPTION;
 	rt = rcu_dereference(nhc->nhc_rth_input);
 	if (!rt || !altfib_dst_valid(pkt->net, nh, rt))
 		return ALTFIB_NO_DST;
@@ -661,6 +716,69 @@ static noinline bool altfib_take_member(struct sk_buff *skb, const struct altfib
 	}
 	IPCB(skb)->flags |= IPSKB_MULTIPATH;
 	return true;
+}
+
+/*
+ * Exceptions (struct fib_nh_exception) are kept for single destinations, by a
+ * hash whose key is the kernel's secret. So a slot notes, while it is filled,
+ * which destinations have one, and packets for these are the kernel's. A new
+ * one is noticed, since the kernel outdates the route in nhc_rth_input for it.
+ * One that goes is not, which costs a punt until the next fill.
+ */
+#define ALTFIB_EXCEPTIONS_MAX	16
+
+struct altfib_exceptions {
+	struct rcu_head rcu;
+	unsigned int n;			/* beyond the maximum: not all are there */
+	__be32 daddr[ALTFIB_EXCEPTIONS_MAX];
+};
+
+/* Context: atomic, RCU read side. Return: NULL without memory. */
+static struct altfib_exceptions *altfib_exceptions_of(const struct fib_nh_common *nhc)
+{
+	const struct fnhe_hash_bucket *hash = rcu_dereference(nhc->nhc_exceptions);
+	const struct fib_nh_exception *fnhe;
+	struct altfib_exceptions *found;
+	int i;
+
+	found = kzalloc_obj(*found, GFP_ATOMIC | __GFP_NOWARN);
+	if (!found || !hash)
+		return found;
+	for (i = 0; i < FNHE_HASH_SIZE && found->n <= ALTFIB_EXCEPTIONS_MAX; i++)
+		for (fnhe = rcu_dereference(hash[i].chain);
+		     fnhe && found->n <= ALTFIB_EXCEPTIONS_MAX;
+		     fnhe = rcu_dereference(fnhe->fnhe_next)) {
+			if (found->n < ALTFIB_EXCEPTIONS_MAX)
+				found->daddr[found->n] = fnhe->fnhe_daddr;
+			found->n++;
+		}
+	return found;
+}
+
+/* May dst be attached although its path has exceptions? */
+static noinline enum altfib_outcome altfib_check_exceptions(const struct altfib_packet *pkt,
+							    const struct altfib_nexthop *nh,
+							    const struct fib_nh_common *nhc,
+							    const struct dst_entry *dst)
+{
+	const struct altfib_exceptions *known;
+	unsigned int i;
+
+	/* A new exception outdates only the route that stands there. */
+	if ((void *)rcu_access_pointer(nhc->nhc_rth_input) != (void *)dst_rtable(dst))
+		return ALTFIB_NO_DST;
+	/* Pairs with the release of nh->dst in altfib_helper_slot_fill(). */
+	smp_rmb();
+	known = rcu_dereference(nh->exceptions);
+	/* The first ones are just coming to be. */
+	if (!known)
+		return ALTFIB_NO_DST;
+	if (known->n > ALTFIB_EXCEPTIONS_MAX)
+		return ALTFIB_EXCEPTION;
+	for (i = 0; i < known->n; i++)
+		if (known->daddr[i] == htonl(pkt->daddr))
+			return ALTFIB_EXCEPTION;
+	return ALTFIB_NO_OBJECTION;
 }
 
 /*
@@ -700,6 +818,11 @@ static __always_inline enum altfib_outcome altfib_find_dst(const struct altfib_p
 	dst = rcu_dereference(nh->dst);
 	if (unlikely(!dst || !altfib_dst_valid(pkt->net, nh, dst_rtable(dst))))
 		return ALTFIB_NO_DST;
+	if (unlikely(rcu_access_pointer(nhc->nhc_exceptions)) && nh->type != RTN_LOCAL) {
+		reason = altfib_check_exceptions(pkt, nh, nhc, dst);
+		if (reason != ALTFIB_NO_OBJECTION)
+			return reason;
+	}
 	choice->dst = dst;
 	choice->group = NULL;
 	return ALTFIB_NO_OBJECTION;
@@ -770,15 +893,19 @@ enum altfib_verdict altfib_helper_verify(const struct altfib_packet *pkt,
 	enum skb_drop_reason reason;
 	struct altfib_choice choice;
 	const struct dst_entry *dst;
+	enum altfib_verdict agrees;
 
 	if (altfib_find_dst(pkt, nh, &choice) != ALTFIB_NO_OBJECTION)
 		return ALTFIB_UNDECIDED;
 	dst = choice.dst;
-	reason = ip_route_input_noref(skb, iph->daddr, iph->saddr, ip4h_dscp(iph), skb->dev);
+	agrees = choice.group ? ALTFIB_AGREES_ON_PATH : ALTFIB_AGREES;
+	/* As ip_rcv_finish_core() asks, which has the device before it became a VRF's. */
+	reason = ip_route_input_noref(skb, iph->daddr, iph->saddr, ip4h_dscp(iph),
+				      (struct net_device *)pkt->dev);
 	if (reason == SKB_NOT_DROPPED_YET) {
 		theirs = skb_dst(skb);
 		if (theirs == dst)
-			return ALTFIB_AGREES;
+			return agrees;
 		altfib_describe_dst(theirs, &diff->kernels);
 	} else {
 		theirs = NULL;
@@ -789,11 +916,17 @@ enum altfib_verdict altfib_helper_verify(const struct altfib_packet *pkt,
 	if (theirs && theirs->input == dst->input && theirs->output == dst->output &&
 	    dst_rtable(theirs)->rt_flags == dst_rtable(dst)->rt_flags &&
 	    !memcmp(&diff->ours, &diff->kernels, sizeof(diff->ours)))
-		return ALTFIB_AGREES;
+		return agrees;
 	diff->daddr = pkt->daddr;
 	diff->saddr = pkt->saddr;
-	diff->iif = skb->dev->ifindex;
+	diff->iif = pkt->dev->ifindex;
+	diff->mark = skb->mark;
 	diff->tos = iph->tos;
+	diff->protocol = iph->protocol;
+	diff->ports = 0;
+	if (!ip_is_fragment(iph))
+		skb_copy_bits(skb, skb_network_offset(skb) + sizeof(*iph), &diff->ports,
+			      sizeof(diff->ports));
 	return ALTFIB_DIFFERS;
 }
 
@@ -807,12 +940,16 @@ struct sk_buff *altfib_helper_probe(struct net *net, const struct altfib_differe
 				    struct nf_hook_state *state)
 {
 	struct net_device *dev = dev_get_by_index_rcu(net, diff->iif);
+	struct net_device *vrf = NULL;
 	struct sk_buff *skb;
 	struct iphdr *iph;
 
 	if (!dev)
 		return NULL;
-	skb = alloc_skb(sizeof(*iph), GFP_ATOMIC);
+	if (netif_is_l3_slave(dev))
+		vrf = netdev_master_upper_dev_get_rcu(dev);
+	/* Room for any header that has ports. */
+	skb = alloc_skb(sizeof(*iph) + sizeof(struct tcphdr), GFP_ATOMIC);
 	if (!skb)
 		return NULL;
 	skb_reset_mac_header(skb);
@@ -822,15 +959,22 @@ struct sk_buff *altfib_helper_probe(struct net *net, const struct altfib_differe
 	iph->ihl = 5;
 	iph->tos = diff->tos;
 	iph->ttl = 64;
-	iph->protocol = IPPROTO_RAW;
-	iph->tot_len = htons(sizeof(*iph));
+	iph->protocol = diff->protocol;
+	iph->tot_len = htons(sizeof(*iph) + sizeof(struct tcphdr));
 	iph->saddr = htonl(diff->saddr);
 	iph->daddr = htonl(diff->daddr);
 	skb_set_transport_header(skb, sizeof(*iph));
+	memcpy(skb_put_zero(skb, sizeof(struct tcphdr)), &diff->ports, sizeof(diff->ports));
 	skb->protocol = htons(ETH_P_IP);
 	skb->pkt_type = PACKET_HOST;
-	skb->dev = dev;
-	nf_hook_state_init(state, NF_INET_PRE_ROUTING, NFPROTO_IPV4, dev, NULL, NULL, net, NULL);
+	skb->mark = diff->mark;
+	skb->dev = vrf ?: dev;
+	memset(IPCB(skb), 0, sizeof(*IPCB(skb)));
+	IPCB(skb)->iif = dev->ifindex;
+	if (netif_is_l3_master(skb->dev))
+		IPCB(skb)->flags = IPSKB_L3SLAVE;
+	nf_hook_state_init(state, NF_INET_PRE_ROUTING, NFPROTO_IPV4, skb->dev, NULL, NULL, net,
+			   NULL);
 	return skb;
 }
 
@@ -845,14 +989,26 @@ void altfib_helper_free_probe(struct sk_buff *skb)
 	kfree_skb(skb);
 }
 
+/* A lock of four bytes in each configuration, whose zero is unlocked. */
+static bool altfib_slot_trylock(struct altfib_nexthop *nh)
+{
+	preempt_disable();
+	if (likely(!atomic_cmpxchg_acquire(&nh->lock, 0, 1)))
+		return true;
+	preempt_enable();
+	return false;
+}
+
 static void altfib_slot_lock(struct altfib_nexthop *nh)
 {
-	bit_spin_lock(0, &nh->lock);
+	while (!altfib_slot_trylock(nh))
+		cpu_relax();
 }
 
 static void altfib_slot_unlock(struct altfib_nexthop *nh)
 {
-	bit_spin_unlock(0, &nh->lock);
+	atomic_set_release(&nh->lock, 0);
+	preempt_enable();
 }
 
 /*
@@ -865,13 +1021,14 @@ static void altfib_slot_unlock(struct altfib_nexthop *nh)
  */
 enum altfib_fill altfib_helper_slot_fill(struct net *net, struct altfib_nexthop *nh)
 {
+	struct altfib_exceptions *exceptions = NULL, *outdated;
 	enum altfib_fill result = ALTFIB_FILL_NOTHING;
 	struct dst_entry *old;
 	struct fib_nh_common *nhc;
 	struct fib_info *fi;
 	struct rtable *rt;
 
-	if (!bit_spin_trylock(0, &nh->lock))
+	if (!altfib_slot_trylock(nh))
 		return ALTFIB_FILL_BUSY;
 	/* Unbound records have no fi, and stay empty. */
 	fi = rcu_dereference(nh->fi);
@@ -879,19 +1036,34 @@ enum altfib_fill altfib_helper_slot_fill(struct net *net, struct altfib_nexthop 
 		goto out;
 	rt = rcu_dereference(nhc->nhc_rth_input);
 	if (!rt || !altfib_dst_valid(net, nh, rt) || !rt->rt_is_input ||
-	    rt->rt_flags & (RTCF_BROADCAST | RTCF_MULTICAST) || !dst_hold_safe(&rt->dst))
+	    rt->rt_flags & (RTCF_BROADCAST | RTCF_MULTICAST))
 		goto out;
+	if (rcu_access_pointer(nhc->nhc_exceptions) && nh->type != RTN_LOCAL) {
+		/* Pairs with update_or_create_fnhe(): whatever is not there yet outdates rt. */
+		smp_rmb();
+		exceptions = altfib_exceptions_of(nhc);
+		if (!exceptions)
+			goto out;
+	}
+	if (!dst_hold_safe(&rt->dst)) {
+		kfree(exceptions);
+		goto out;
+	}
 
 	/* No reader may pair the new route with the old owner, or the reverse. */
 	old = rcu_dereference_protected(nh->dst, true);
 	RCU_INIT_POINTER(nh->dst, NULL);
-	/* Pairs with the acquire of nh->nhc in altfib_helper_attach(). */
+	outdated = rcu_dereference_protected(nh->exceptions, true);
+	rcu_assign_pointer(nh->exceptions, exceptions);
+	/* Pairs with the acquire of nh->nhc in altfib_find_dst(). */
 	smp_wmb();
 	WRITE_ONCE(nh->nhc, nhc);
 	WRITE_ONCE(nh->ifindex, nhc->nhc_oif);
 	WRITE_ONCE(nh->served, 1);
 	rcu_assign_pointer(nh->dst, &rt->dst);
 	dst_release(old);
+	if (outdated)
+		kfree_rcu(outdated, rcu);
 	result = ALTFIB_FILL_DONE;
 out:
 	altfib_slot_unlock(nh);
@@ -905,13 +1077,18 @@ out:
  */
 bool altfib_helper_slot_drop(struct altfib_nexthop *nh)
 {
+	struct altfib_exceptions *exceptions;
 	struct dst_entry *old;
 
 	altfib_slot_lock(nh);
 	old = rcu_dereference_protected(nh->dst, true);
 	RCU_INIT_POINTER(nh->dst, NULL);
+	exceptions = rcu_dereference_protected(nh->exceptions, true);
+	RCU_INIT_POINTER(nh->exceptions, NULL);
 	altfib_slot_unlock(nh);
 	dst_release(old);
+	if (exceptions)
+		kfree_rcu(exceptions, rcu);
 	return old;
 }
 
@@ -982,7 +1159,7 @@ int altfib_helper_source_uses_dev(const struct altfib_packet *pkt, const struct 
 	if (reason != ALTFIB_NO_OBJECTION &&
 	    (reason != ALTFIB_MULTIPATH || !altfib_all_paths_good(fi)))
 		return -1;
-	return fib_info_nh_uses_dev(fi, pkt->skb->dev);
+	return fib_info_nh_uses_dev(fi, pkt->dev);
 }
 
 /* What fib_table_lookup() returns for routes of this type, or 0. */
@@ -1012,15 +1189,16 @@ static struct fib_table *altfib_get_table(const struct net *net, u32 id)
 	return NULL;
 }
 
-/* What the local and the main table say, whatever rules and other tables there are. */
-static int altfib_lookup(const struct net *net, const struct flowi4 *fl4, struct fib_result *res)
+/* What one table says; 0: what fib_lookup() says without policy rules. */
+static int altfib_lookup(const struct net *net, u32 id, const struct flowi4 *fl4,
+			 struct fib_result *res)
 {
-	static const u32 ids[] = { RT_TABLE_LOCAL, RT_TABLE_MAIN };
+	const u32 ids[] = { id ?: RT_TABLE_LOCAL, RT_TABLE_MAIN, RT_TABLE_DEFAULT };
 	struct fib_table *table;
 	int err = -EAGAIN;
 	int i;
 
-	for (i = 0; i < ARRAY_SIZE(ids) && err == -EAGAIN; i++) {
+	for (i = 0; i < (id ? 1 : ARRAY_SIZE(ids)) && err == -EAGAIN; i++) {
 		table = altfib_get_table(net, ids[i]);
 		if (table)
 			err = fib_table_lookup(table, fl4, res, FIB_LOOKUP_NOREF);
@@ -1029,14 +1207,14 @@ static int altfib_lookup(const struct net *net, const struct flowi4 *fl4, struct
 }
 
 /*
- * Does the kernel's lookup of daddr (host order) find the route of nh, or
- * nothing if nh is NULL?
+ * Does the kernel's lookup of daddr (host order) in a table, or without policy
+ * rules if table is 0, find the route of nh, or nothing if nh is NULL?
  *
  * Context: RCU read side.
  *
  * Return: 1 yes, 0 no, -1 packets for nh are left to the kernel anyway.
  */
-int altfib_helper_audit(struct net *net, u32 daddr, const struct altfib_nexthop *nh)
+int altfib_helper_audit(struct net *net, u32 table, u32 daddr, const struct altfib_nexthop *nh)
 {
 	struct flowi4 fl4 = {
 		.daddr = htonl(daddr),
@@ -1048,7 +1226,7 @@ int altfib_helper_audit(struct net *net, u32 daddr, const struct altfib_nexthop 
 	struct fib_info *fi;
 	int err;
 
-	err = altfib_lookup(net, &fl4, &res);
+	err = altfib_lookup(net, table, &fl4, &res);
 	if (!nh)
 		return err == -EAGAIN;
 	/* The kernel goes on behind such a route: to a shorter one, or another table. */

@@ -12,10 +12,12 @@
 #include <linux/types.h>
 #include <linux/cache.h>
 
+struct altfib_exceptions;
 struct dst_entry;
 struct fib_info;
 struct fib_nh_common;
 struct net;
+struct net_device;
 struct nf_hook_ops;
 struct nf_hook_state;
 struct sk_buff;
@@ -40,8 +42,8 @@ enum altfib_outcome {
 	ALTFIB_IPSEC,			/* carries a security path */
 	ALTFIB_BRIDGE,			/* bridged frame */
 	ALTFIB_NO_IN_DEVICE,		/* no IPv4 on the input device */
-	ALTFIB_RULES,			/* policy rules exist or existed */
-	ALTFIB_VRF,			/* input device belongs to an l3mdev */
+	ALTFIB_RULES,			/* policy rules of a kind that is not followed */
+	ALTFIB_VRF,			/* comes again, as a packet of the VRF */
 	ALTFIB_TCLASSID,		/* route realms in use */
 	ALTFIB_NOT_FORWARDING,		/* forwarding is off on the input device */
 	ALTFIB_NO_ROUTE,		/* no prefix matches */
@@ -66,17 +68,35 @@ enum altfib_in_flags {
 	ALTFIB_IN_ACCEPT_LOCAL	= 2,
 	ALTFIB_IN_CUSTOM_LOCAL	= 4,	/* the namespace's, not the device's */
 	ALTFIB_IN_HAS_ADDRESS	= 8,
-	ALTFIB_IN_RULES		= 16,	/* policy rules, none of which is this packet's */
+	ALTFIB_IN_RULES		= 16,	/* policy rules choose the tables */
 };
 
 /* One packet, read once: see altfib_read_packet(). */
 struct altfib_packet {
 	struct sk_buff *skb;
 	struct net *net;
+	const struct net_device *dev;	/* where it came in: of a VRF's packets, the member */
 	u32 daddr;			/* host order */
 	u32 saddr;			/* host order */
 	u8 rp_filter;			/* 0, 1 or 2 */
 	u8 in_flags;			/* ALTFIB_IN_* */
+};
+
+/* Longer lists of tables are the kernel's to walk. */
+#define ALTFIB_PLAN_MAX	8
+
+/* A table that a policy rule names. */
+struct altfib_plan_table {
+	u32 id;
+	int suppress;			/* prefixes up to this length do not count, -1: all do */
+	bool open;			/* what else the rule may suppress is not known */
+};
+
+/* The tables that the policy rules name for a flow, in their order. */
+struct altfib_plan {
+	u32 n;
+	bool open;			/* what would follow is not known */
+	struct altfib_plan_table tables[ALTFIB_PLAN_MAX];
 };
 
 /* An answer to "where does this packet go?". */
@@ -93,13 +113,17 @@ struct altfib_difference {
 	u32 daddr;			/* host order */
 	u32 saddr;			/* host order */
 	int iif;
+	u32 mark;
+	u32 ports;			/* the four bytes behind the header */
 	u8 tos;
+	u8 protocol;
 	struct altfib_answer ours;
 	struct altfib_answer kernels;
 };
 
 enum altfib_verdict {
 	ALTFIB_AGREES,
+	ALTFIB_AGREES_ON_PATH,		/* on one of several */
 	ALTFIB_DIFFERS,
 	ALTFIB_UNDECIDED,		/* the cached route has just gone */
 };
@@ -111,17 +135,20 @@ enum altfib_verdict {
  * dst is a counted reference of its own, or NULL: the route that the kernel
  * keeps in nhc->nhc_rth_input, taken by altfib_slot_fill(). nhc is only ever
  * compared, never followed: it says whose route dst was. ifindex is the
- * device of nhc.
+ * device of nhc. exceptions are those of nhc when dst was taken, if there were
+ * any.
  *
- * fi and dst are read under RCU and changed with bit 0 of lock held, which the
- * packet path only ever tries to take. The rest of the first part is written
- * before the pointer that publishes it; the second part is the writer's.
+ * fi, dst and exceptions are read under RCU and changed with the lock held,
+ * which the packet path only ever tries to take. The rest of the first part is
+ * written before the pointer that publishes it; the second part is the
+ * writer's.
  */
 struct altfib_nexthop {
 	struct fib_info __rcu *fi;
 	struct dst_entry __rcu *dst;
 	const struct fib_nh_common *nhc;
-	unsigned long lock;
+	struct altfib_exceptions __rcu *exceptions;
+	atomic_t lock;
 	int ifindex;
 	u8 type;			/* RTN_* */
 	u8 flags;			/* ALTFIB_NH_* */

@@ -7,6 +7,7 @@
 pub(crate) mod counters;
 pub(crate) mod cpu;
 pub(crate) mod fib;
+pub(crate) mod keyed;
 pub(crate) mod lock;
 pub(crate) mod module;
 pub(crate) mod net;

@@ -111,13 +111,27 @@ impl Packet<'_> {
         self.has(bindings::altfib_in_flags_ALTFIB_IN_CUSTOM_LOCAL)
     }
 
-    /// Whether the rules of the namespace send a lookup of the source to the local and the main
-    /// table.
+    /// Whether policy rules choose the tables.
     #[inline]
-    pub(crate) fn source_passes_rules(&self, _rcu: ReadSide<'_>) -> bool {
-        // SAFETY: The packet and its namespace are valid, and RCU is held.
-        !self.has(bindings::altfib_in_flags_ALTFIB_IN_RULES)
-            || unsafe { bindings::source_passes_rules(&self.raw) }
+    pub(crate) fn has_rules(&self) -> bool {
+        self.has(bindings::altfib_in_flags_ALTFIB_IN_RULES)
+    }
+
+    /// The tables for the destination.
+    pub(crate) fn plan(&self, _rcu: ReadSide<'_>) -> Plan {
+        let mut plan = MaybeUninit::uninit();
+        // SAFETY: The packet and its namespace are valid, RCU is held, and the helper writes what
+        // `Plan` says it does.
+        unsafe { bindings::plan(&self.raw, plan.as_mut_ptr()) };
+        Plan(plan)
+    }
+
+    /// The tables for the source of a packet whose destination led to `nh`.
+    pub(crate) fn source_plan(&self, nh: &NextHop, _rcu: ReadSide<'_>) -> Plan {
+        let mut plan = MaybeUninit::uninit();
+        // SAFETY: As above, and the next hop is valid.
+        unsafe { bindings::source_plan(&self.raw, nh.as_ptr(), plan.as_mut_ptr()) };
+        Plan(plan)
     }
 
     /// Whether the input device has an address.
@@ -168,17 +182,75 @@ impl Packet<'_> {
         // SAFETY: As in `attach`; `difference` is valid for writes.
         let verdict = unsafe { bindings::verify(&self.raw, nh.as_ptr(), &mut difference) };
         match verdict {
-            bindings::altfib_verdict_ALTFIB_AGREES => Verdict::Agrees,
+            bindings::altfib_verdict_ALTFIB_AGREES => Verdict::Agrees(Chosen::Only),
+            bindings::altfib_verdict_ALTFIB_AGREES_ON_PATH => Verdict::Agrees(Chosen::OneOfSeveral),
             bindings::altfib_verdict_ALTFIB_DIFFERS => Verdict::Differs(Difference(difference)),
             _ => Verdict::Undecided,
         }
     }
 }
 
+/// The tables that policy rules name for a flow, in their order.
+///
+/// # Invariants
+///
+/// `n` and `open` are written, `n` is at most the length of `tables`, and so many of these are
+/// written.
+pub(crate) struct Plan(MaybeUninit<bindings::altfib_plan>);
+
+impl Plan {
+    /// Table by table.
+    pub(crate) fn tables(&self) -> impl Iterator<Item = PlannedTable> + '_ {
+        let p = self.0.as_ptr();
+        // SAFETY: By the type invariant.
+        let n = unsafe { (*p).n } as usize;
+        (0..n).map(move |i| {
+            // SAFETY: By the type invariant, since `i` is less than `n`.
+            PlannedTable(unsafe {
+                (&raw const (*p).tables)
+                    .cast::<bindings::altfib_plan_table>()
+                    .add(i)
+                    .read()
+            })
+        })
+    }
+
+    /// Whether more could follow.
+    pub(crate) fn is_open(&self) -> bool {
+        // SAFETY: By the type invariant.
+        unsafe { (*self.0.as_ptr()).open }
+    }
+}
+
+/// One table of a [`Plan`].
+pub(crate) struct PlannedTable(bindings::altfib_plan_table);
+
+impl PlannedTable {
+    pub(crate) fn id(&self) -> u32 {
+        self.0.id
+    }
+
+    /// Whether a route with a prefix of this length does not count.
+    pub(crate) fn suppresses(&self, len: u8) -> bool {
+        i32::from(len) <= self.0.suppress
+    }
+
+    /// Whether other routes may not count either.
+    pub(crate) fn may_suppress_more(&self) -> bool {
+        self.0.open
+    }
+}
+
+/// Of how many paths one was chosen.
+pub(crate) enum Chosen {
+    Only,
+    OneOfSeveral,
+}
+
 /// What a comparison with the kernel's own decision gave.
 pub(crate) enum Verdict {
     /// The same.
-    Agrees,
+    Agrees(Chosen),
     /// Not the same, at this moment.
     Differs(Difference),
     /// Ours has just gone.

@@ -61,6 +61,18 @@ pub(crate) struct Report {
     pub(crate) held_us: u64,
 }
 
+/// A table, and an address of it in the lower half. The local, the main and the default table are
+/// one here, 0, as they are for a lookup without policy rules.
+type Border = u64;
+
+fn border(which: Which, addr: u32) -> Border {
+    let table = match which {
+        Which::Local | Which::Main | Which::Other(fib::TABLE_DEFAULT) => 0,
+        Which::Other(id) => id,
+    };
+    u64::from(table) << 32 | u64::from(addr)
+}
+
 /// Borders of the kernel's prefixes, as its dump tells them.
 #[pin_data]
 struct Dump {
@@ -69,7 +81,7 @@ struct Dump {
 }
 
 struct List {
-    borders: KVVec<u32>,
+    borders: KVVec<Border>,
     /// Routes, those included that found no room.
     routes: usize,
     overflowed: bool,
@@ -90,13 +102,15 @@ impl FollowFib for Dump {
         else {
             return;
         };
-        if Which::from_id(table).is_none() {
-            return;
-        }
+        let which = Which::from_id(table);
         let mut list = self.list.lock();
         list.routes = list.routes.wrapping_add(1);
         for addr in borders(dst, len).into_iter().flatten() {
-            if list.borders.push_within_capacity(addr).is_err() {
+            if list
+                .borders
+                .push_within_capacity(border(which, addr))
+                .is_err()
+            {
                 list.overflowed = true;
             }
         }
@@ -126,7 +140,19 @@ pub(crate) fn audit(net: &Net, mirror: &Mirror) -> Result<Report> {
     let mut report = Report::default();
     let mut borders = kernel_borders(net, mirror, &mut report)?;
     mirror_borders(mirror, &mut borders, &mut report)?;
+    // Where every table starts, whether a prefix does or not.
     borders.push(0, GFP_KERNEL_ACCOUNT)?;
+    let mut id = 0;
+    while let Some(table) = mirror
+        .with_routes(|routes, _| routes.next_table(id).map(|(id, _)| id))
+        .ok_or(EBUSY)?
+    {
+        borders.push(border(Which::from_id(table), 0), GFP_KERNEL_ACCOUNT)?;
+        let Some(next) = table.checked_add(1) else {
+            break;
+        };
+        id = next;
+    }
 
     let mut room = KVVec::from_elem(0, sort::spare(borders.len()), GFP_KERNEL_ACCOUNT)?;
     sort::sort(&mut borders, &mut room, |a, b| a < b).ok_or(ENOMEM)?;
@@ -165,7 +191,7 @@ pub(crate) fn audit(net: &Net, mirror: &Mirror) -> Result<Report> {
         drop(rtnl);
         if matches!(result, Agreement::Different) {
             if report.differences == 0 {
-                report.first = addr;
+                report.first = addr as u32;
             }
             report.differences = report.differences.wrapping_add(1);
         } else {
@@ -178,9 +204,13 @@ pub(crate) fn audit(net: &Net, mirror: &Mirror) -> Result<Report> {
 }
 
 /// The borders of the kernel's prefixes.
-fn kernel_borders(net: &Net, mirror: &Mirror, report: &mut Report) -> Result<KVVec<u32>> {
+fn kernel_borders(net: &Net, mirror: &Mirror, report: &mut Report) -> Result<KVVec<Border>> {
     let sizes = mirror.sizes();
-    let mut routes = sizes.main.saturating_add(sizes.local).saturating_add(1024);
+    let mut routes = sizes
+        .main
+        .saturating_add(sizes.local)
+        .saturating_add(sizes.others)
+        .saturating_add(1024);
     for _ in 0..ATTEMPTS {
         let list = List {
             borders: KVVec::with_capacity(routes.saturating_mul(2), GFP_KERNEL_ACCOUNT)?,
@@ -212,8 +242,16 @@ fn kernel_borders(net: &Net, mirror: &Mirror, report: &mut Report) -> Result<KVV
 }
 
 /// Adds the borders of the mirror's prefixes.
-fn mirror_borders(mirror: &Mirror, borders: &mut KVVec<u32>, report: &mut Report) -> Result {
-    for which in [Which::Local, Which::Main] {
+fn mirror_borders(mirror: &Mirror, borders: &mut KVVec<Border>, report: &mut Report) -> Result {
+    let mut id = 0;
+    while let Some(which) = mirror
+        .with_routes(|routes, _| routes.next_table(id).map(|(id, _)| id))
+        .ok_or(EBUSY)?
+        .map(|table| {
+            id = table.saturating_add(1);
+            Which::from_id(table)
+        })
+    {
         let mut after = None;
         loop {
             let more = BATCH.wrapping_mul(2);
@@ -232,7 +270,7 @@ fn mirror_borders(mirror: &Mirror, borders: &mut KVVec<u32>, report: &mut Report
                             .flatten()
                         {
                             // There is room for them.
-                            let _ = borders.push_within_capacity(addr);
+                            let _ = borders.push_within_capacity(border(which, addr));
                         }
                     }
                     BATCH
@@ -248,13 +286,18 @@ fn mirror_borders(mirror: &Mirror, borders: &mut KVVec<u32>, report: &mut Report
     Ok(())
 }
 
-/// Whether both say the same of `addr`.
-fn compare(net: &Net, mirror: &Mirror, addr: u32, rcu: ReadSide<'_>) -> Result<Agreement> {
+/// Whether both say the same.
+fn compare(net: &Net, mirror: &Mirror, at: Border, rcu: ReadSide<'_>) -> Result<Agreement> {
     let serving = mirror.serving(rcu).ok_or(EBUSY)?;
-    let nh = match serving.lookup(addr) {
+    let (table, addr) = ((at >> 32) as u32, at as u32);
+    let found = match table {
+        0 => serving.lookup(addr),
+        table => serving.lookup_in(table, addr),
+    };
+    let nh = match found {
         Match::NextHop(nh) => Some(nh),
-        Match::LocalPrefix => return Ok(Agreement::Kernels),
+        Match::LocalPrefix | Match::Unclear => return Ok(Agreement::Kernels),
         Match::None => None,
     };
-    Ok(fib::agreement(net, addr, nh, rcu))
+    Ok(fib::agreement(net, table, addr, nh, rcu))
 }
