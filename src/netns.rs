@@ -20,6 +20,7 @@ use crate::control::stat;
 use crate::control::status;
 use crate::control::tables;
 use crate::datapath;
+use crate::mirror::ipv4::Ipv4;
 use crate::mirror::Mirror;
 use crate::mirror::Plan;
 use crate::mirror::Then;
@@ -84,7 +85,7 @@ pub(crate) struct Namespace {
     counts: Counts,
     settings: Settings,
     #[pin]
-    mirror: Mirror,
+    mirror: Mirror<Ipv4>,
     #[pin]
     verification: Verification,
     #[pin]
@@ -112,7 +113,7 @@ impl Namespace {
     }
 
     #[inline]
-    pub(crate) fn mirror(&self) -> &Mirror {
+    pub(crate) fn mirror(&self) -> &Mirror<Ipv4> {
         &self.mirror
     }
 

@@ -12,8 +12,8 @@
 //! this CPU, and no write to anything shared.
 
 use crate::control::counts::Count;
-use crate::mirror::tables::Match;
-use crate::mirror::tables::Serving;
+use crate::mirror::ipv4::Match;
+use crate::mirror::ipv4::Serving;
 use crate::netns::Namespace;
 use crate::sys::fib::RTN_LOCAL;
 use crate::sys::fib::RTN_UNICAST;

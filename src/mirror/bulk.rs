@@ -6,25 +6,25 @@
 use super::tables::Which;
 use crate::lpm;
 use crate::lpm::sort;
+use crate::lpm::Family;
 use crate::lpm::Prefix;
 use crate::lpm::Value;
-use crate::lpm::V4;
 use crate::sys::work;
 use kernel::prelude::*;
 
 /// A change of a prefix; a value of 0 takes it away.
 #[derive(Clone, Copy)]
-struct Item {
-    prefix: Prefix<V4>,
+struct Item<F: Family> {
+    prefix: Prefix<F>,
     value: Value,
 }
 
 /// The changes of each table.
-pub(super) struct Bulks {
-    list: KVVec<(Which, Bulk)>,
+pub(crate) struct Bulks<F: Family> {
+    list: KVVec<(Which, Bulk<F>)>,
 }
 
-impl Bulks {
+impl<F: Family> Bulks<F> {
     pub(super) fn new() -> Self {
         Self { list: KVVec::new() }
     }
@@ -34,7 +34,7 @@ impl Bulks {
     /// # Context
     ///
     /// Process, may sleep.
-    pub(super) fn push(&mut self, which: Which, prefix: Prefix<V4>, value: Value) -> Result {
+    pub(super) fn push(&mut self, which: Which, prefix: Prefix<F>, value: Value) -> Result {
         let found = self.list.iter().rposition(|&(at, _)| at == which);
         let at = match found {
             Some(at) => at,
@@ -48,17 +48,17 @@ impl Bulks {
     }
 
     /// Table by table.
-    pub(super) fn into_iter(self) -> impl Iterator<Item = (Which, Bulk)> {
+    pub(super) fn into_iter(self) -> impl Iterator<Item = (Which, Bulk<F>)> {
         self.list.into_iter()
     }
 }
 
 /// The changes of one table, in the order of their events.
-pub(super) struct Bulk {
-    items: KVVec<Item>,
+pub(crate) struct Bulk<F: Family> {
+    items: KVVec<Item<F>>,
 }
 
-impl Bulk {
+impl<F: Family> Bulk<F> {
     pub(super) fn new() -> Self {
         Self {
             items: KVVec::new(),
@@ -70,7 +70,7 @@ impl Bulk {
     /// # Context
     ///
     /// Process, may sleep.
-    pub(super) fn push(&mut self, prefix: Prefix<V4>, value: Value) -> Result {
+    pub(super) fn push(&mut self, prefix: Prefix<F>, value: Value) -> Result {
         if self.items.len() == self.items.capacity() {
             // `push` would grow by itself, but not by doubling what is large.
             let more = self.items.len().max(1024);
@@ -89,8 +89,8 @@ impl Bulk {
     /// Process, may sleep.
     pub(super) fn build(
         mut self,
-        writer: &mut lpm::Writer<V4>,
-        table: &lpm::Table<V4>,
+        writer: &mut lpm::Writer<F>,
+        table: &lpm::Table<F>,
         mut unused: impl FnMut(Value),
     ) -> Result<(), lpm::Error> {
         let Some(&any) = self.items.first() else {

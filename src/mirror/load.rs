@@ -10,10 +10,8 @@
 //!    are applied as they come.
 
 use super::bulk::Bulks;
-use super::queue::Kept;
 use super::queue::Queue;
-use super::tables::Routes;
-use super::tables::Serving;
+use super::Kind;
 use super::Mirror;
 use super::Phase;
 use super::Why;
@@ -31,7 +29,7 @@ const FIRST_ROOM: usize = 16 * 1024;
 /// Attempts in which the queue may turn out too short before the caller should wait a while.
 const ATTEMPTS: u32 = 4;
 
-impl Mirror {
+impl<K: Kind> Mirror<K> {
     /// Loads the mirror and starts serving. The notifier must not be registered; it is if this
     /// succeeds, and is not if it fails.
     ///
@@ -97,7 +95,7 @@ impl Mirror {
 
     #[inline(never)]
     fn build(&self, plan: Plan, go_on: &impl Fn() -> bool) -> Built {
-        let new = Routes::new(plan.budget, plan.algorithm, GFP_KERNEL_ACCOUNT);
+        let new = K::empty(plan, GFP_KERNEL_ACCOUNT);
         let (serving, mut routes) = match new {
             Ok(new) => new,
             Err(why) => return Built::Failed(why),
@@ -114,7 +112,7 @@ impl Mirror {
             }
             if at_once == 0 {
                 if let Some(bulks) = bulks.take() {
-                    if let Err(why) = routes.build(&serving, bulks) {
+                    if let Err(why) = K::build(&mut routes, &serving, bulks) {
                         break Built::Failed(why);
                     }
                 }
@@ -133,7 +131,7 @@ impl Mirror {
                     continue;
                 }
                 // In sync: nothing waits, and nothing can come while the lock is held.
-                routes.set_loaded();
+                K::set_loaded(&mut routes);
                 let old = core::mem::replace(&mut inner.phase, Phase::Synced(routes));
                 let retired = self.serving.replace(Some(serving));
                 drop(inner);
@@ -143,8 +141,8 @@ impl Mirror {
             drop(inner);
 
             let result = match &mut bulks {
-                Some(bulks) => collect(&mut routes, &serving, &chunk, bulks),
-                None => fold(&mut routes, &serving, &chunk),
+                Some(bulks) => collect::<K>(&mut routes, &serving, &chunk, bulks),
+                None => fold::<K>(&mut routes, &serving, &chunk),
             };
             at_once = at_once.saturating_sub(chunk.len());
             // References on routes end here.
@@ -157,7 +155,7 @@ impl Mirror {
             }
             work::reschedule();
         };
-        routes.release_all(&serving);
+        K::release_all(&mut routes, &serving);
         why
     }
 }
@@ -178,57 +176,32 @@ enum Built {
     Failed(Why),
 }
 
-fn fold(routes: &mut Routes, serving: &Serving, events: &[Kept]) -> Result<(), Why> {
+fn fold<K: Kind>(
+    routes: &mut K::Routes,
+    serving: &K::Serving,
+    events: &[K::Kept],
+) -> Result<(), Why> {
     for event in events {
-        match event {
-            Kept::Replace {
-                which,
-                prefix,
-                route_type,
-                dscp,
-                fi,
-            } => routes.replace(
-                serving,
-                *which,
-                *prefix,
-                fi,
-                *route_type,
-                *dscp,
-                GFP_KERNEL_ACCOUNT,
-            )?,
-            Kept::Delete { which, prefix } => {
-                routes.delete(serving, *which, *prefix, GFP_KERNEL_ACCOUNT)?
-            }
-        };
+        K::fold(routes, serving, event, GFP_KERNEL_ACCOUNT)?;
     }
     Ok(())
 }
 
-/// Gives events their next hops and leaves the rest for [`Routes::build`].
-fn collect(
-    routes: &mut Routes,
-    serving: &Serving,
-    events: &[Kept],
-    bulks: &mut Bulks,
+/// Gives events their values and leaves the rest for [`Kind::build`].
+fn collect<K: Kind>(
+    routes: &mut K::Routes,
+    serving: &K::Serving,
+    events: &[K::Kept],
+    bulks: &mut Bulks<K::Family>,
 ) -> Result<(), Why> {
     for event in events {
-        let (which, prefix, value) = match event {
-            Kept::Replace {
-                which,
-                prefix,
-                route_type,
-                dscp,
-                fi,
-            } => {
-                let value =
-                    routes.value(serving, *prefix, fi, *route_type, *dscp, GFP_KERNEL_ACCOUNT)?;
-                (*which, *prefix, value)
-            }
-            Kept::Delete { which, prefix } => (*which, *prefix, 0),
-        };
-        bulks
-            .push(which, prefix, value)
-            .map_err(|_| Why::NoMemory)?;
+        if let Some((which, prefix, value)) =
+            K::collect(routes, serving, event, GFP_KERNEL_ACCOUNT)?
+        {
+            bulks
+                .push(which, prefix, value)
+                .map_err(|_| Why::NoMemory)?;
+        }
     }
     Ok(())
 }

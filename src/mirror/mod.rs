@@ -11,6 +11,7 @@
 //! Tables stay apart as in the kernel ([`tables`] says how a lookup joins local and main).
 
 mod bulk;
+pub(crate) mod ipv4;
 mod load;
 mod others;
 mod queue;
@@ -19,7 +20,9 @@ pub(crate) mod tables;
 use crate::control::counts::Count;
 use crate::control::counts::Counts;
 use crate::lpm::Algorithm;
-use crate::sys::fib::FibEvent;
+use crate::lpm::Family;
+use crate::lpm::Prefix;
+use crate::lpm::Value;
 use crate::sys::lock::BhLock;
 use crate::sys::net::Net;
 use crate::sys::rcu::RcuBox;
@@ -27,15 +30,16 @@ use crate::sys::rcu::ReadSide;
 use crate::sys::rcu::Retired;
 use crate::sys::time;
 use crate::sys::work;
+use bulk::Bulks;
+use ipv4::Ipv4;
 use kernel::alloc::Flags;
 use kernel::prelude::*;
 use kernel::sync::rcu;
 use kernel::sync::LockClassKey;
 pub(crate) use load::Plan;
+use queue::Keep;
 use queue::Queue;
-use tables::Change;
-use tables::Routes;
-use tables::Serving;
+use tables::Which;
 
 /// Why a namespace is not served.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -97,6 +101,75 @@ pub(crate) enum Then {
     Tidy,
 }
 
+/// What an event changed, to be counted and acted upon.
+#[derive(Default)]
+pub(crate) struct Change {
+    /// Added, replaced or deleted.
+    pub(crate) kind: Option<Count>,
+    /// Cached dsts dropped because their last prefix went.
+    pub(crate) dropped_by_route: u64,
+    /// Cached dsts dropped because a path came or went.
+    pub(crate) dropped_by_path: u64,
+    /// A route is gone whose dst had been handed out.
+    pub(crate) outdates_served: bool,
+    /// The first prefix of a next hop that is gone is left in its table.
+    pub(crate) leaves: bool,
+}
+
+/// What is of one address family.
+pub(crate) trait Kind: Sized + 'static {
+    type Family: Family;
+    /// An event that waits for the loader.
+    type Kept: Keep + Send;
+    /// What readers find.
+    type Serving: Send + Sync;
+    /// The writer's side of it.
+    type Routes: Send;
+
+    /// Empty tables, which nobody reads yet.
+    fn empty(plan: Plan, flags: Flags) -> Result<(KBox<Self::Serving>, KBox<Self::Routes>), Why>;
+
+    /// What an event does to a table that is to be built at once; 0 takes a prefix away.
+    fn collect(
+        routes: &mut Self::Routes,
+        serving: &Self::Serving,
+        kept: &Self::Kept,
+        flags: Flags,
+    ) -> Result<Option<(Which, Prefix<Self::Family>, Value)>, Why>;
+
+    /// Builds the tables, which are empty, at once.
+    fn build(
+        routes: &mut Self::Routes,
+        serving: &Self::Serving,
+        bulks: Bulks<Self::Family>,
+    ) -> Result<(), Why>;
+
+    /// Applies an event that has waited.
+    fn fold(
+        routes: &mut Self::Routes,
+        serving: &Self::Serving,
+        kept: &Self::Kept,
+        flags: Flags,
+    ) -> Result<(), Why>;
+
+    /// Applies an event. An error leaves the tables as they were, and so not true any more.
+    fn apply(
+        routes: &mut Self::Routes,
+        serving: &Self::Serving,
+        event: <Self::Kept as Keep>::Event<'_>,
+        flags: Flags,
+    ) -> Result<Change, Why>;
+
+    /// The tables are complete as of now, and readers are about to come.
+    fn set_loaded(routes: &mut Self::Routes);
+
+    /// Whoever keeps a dst must look again.
+    fn outdate(net: &Net);
+
+    /// Gives back every reference on what is the kernel's.
+    fn release_all(routes: &mut Self::Routes, serving: &Self::Serving);
+}
+
 /// Prefixes looked at before others may have the lock.
 const BATCH: usize = 128;
 
@@ -108,30 +181,30 @@ fn atomic_flags() -> Flags {
 
 /// What a writer leaves behind: readers may still be there, and it may be large.
 #[expect(dead_code)]
-pub(crate) struct Waste(Option<Retired<Serving>>, Option<KBox<Routes>>);
+pub(crate) struct Waste<K: Kind>(Option<Retired<K::Serving>>, Option<KBox<K::Routes>>);
 
-enum Phase {
+enum Phase<K: Kind> {
     /// No notifier, or its events do not matter.
     Idle(Why),
     /// Events are kept for the loader.
-    Loading(Queue),
+    Loading(Queue<K::Kept>),
     /// Events are applied as they come.
-    Synced(KBox<Routes>),
+    Synced(KBox<K::Routes>),
 }
 
-struct Inner {
-    phase: Phase,
+struct Inner<K: Kind> {
+    phase: Phase<K>,
     /// Why service ended last.
     ended: Option<Why>,
-    waste: Option<Waste>,
+    waste: Option<Waste<K>>,
 }
 
-/// The mirror of one namespace.
+/// The mirror of one family in one namespace.
 #[pin_data]
-pub(crate) struct Mirror {
+pub(crate) struct Mirror<K: Kind> {
     #[pin]
-    inner: BhLock<Inner>,
-    serving: RcuBox<Serving>,
+    inner: BhLock<Inner<K>>,
+    serving: RcuBox<K::Serving>,
 }
 
 /// Sizes, for people.
@@ -153,7 +226,7 @@ pub(crate) struct Sizes {
     pub(crate) memory: usize,
 }
 
-impl Mirror {
+impl<K: Kind> Mirror<K> {
     pub(crate) fn new(key: Pin<&'static LockClassKey>) -> impl PinInit<Self> {
         pin_init!(Self {
             inner <- BhLock::new(
@@ -171,7 +244,7 @@ impl Mirror {
 
     /// The tables, while they are true.
     #[inline]
-    pub(crate) fn serving<'a>(&'a self, rcu: ReadSide<'a>) -> Option<&'a Serving> {
+    pub(crate) fn serving<'a>(&'a self, rcu: ReadSide<'a>) -> Option<&'a K::Serving> {
         self.serving.get(rcu)
     }
 
@@ -194,7 +267,12 @@ impl Mirror {
     /// # Context
     ///
     /// Atomic, RTNL held.
-    pub(crate) fn event(&self, net: &Net, counts: &Counts, event: FibEvent<'_>) -> Then {
+    pub(crate) fn event(
+        &self,
+        net: &Net,
+        counts: &Counts,
+        event: <K::Kept as Keep>::Event<'_>,
+    ) -> Then {
         let mut inner = self.inner.lock();
         let routes = match &mut inner.phase {
             Phase::Idle(_) => return Then::Nothing,
@@ -208,11 +286,10 @@ impl Mirror {
         let Some(serving) = self.serving.get(ReadSide::of(&guard)) else {
             return Then::Nothing;
         };
-        match routes.apply(serving, event, atomic_flags()) {
+        match K::apply(routes, serving, event, atomic_flags()) {
             Ok(change) => {
                 Self::account(net, counts, &change);
-                // The first of many.
-                if change.leaves && routes.left() == 1 {
+                if change.leaves {
                     Then::Tidy
                 } else {
                     Then::Nothing
@@ -229,51 +306,26 @@ impl Mirror {
         }
     }
 
-    /// Takes out what is left of next hops that are gone. `false`: there is more to come.
-    ///
-    /// # Context
-    ///
-    /// Process, may sleep.
-    pub(crate) fn tidy(&self) -> bool {
-        let mut after = None;
-        if self.with_routes(|routes, _| routes.left()).unwrap_or(0) == 0 {
-            return true;
-        }
-        loop {
-            let swept = self
-                .with_routes(|routes, serving| routes.sweep(serving, after, BATCH, atomic_flags()));
-            match swept {
-                Some(Ok(Some(prefix))) => after = Some(prefix),
-                // Not in sync, at the end, or short of memory.
-                _ => break,
-            }
-            work::reschedule();
-        }
-        self.with_routes(|routes, _| routes.left()).unwrap_or(0) == 0
-    }
-
     fn account(net: &Net, counts: &Counts, change: &Change) {
         if let Some(kind) = change.kind {
             counts.count(kind);
         }
         counts.add(Count::DropFib, change.dropped_by_route);
         counts.add(Count::DropNexthop, change.dropped_by_path);
-        // Whoever kept the dst of a deleted route must look again. The kernel does this only for
-        // routes that its own lookup has marked as accessed (`FA_S_ACCESSED`), and ours has not.
         if change.outdates_served {
-            net.bump_route_generation();
+            K::outdate(net);
         }
     }
 
     /// Ends service at once, and gives back every reference. What is left waits in `waste` for
     /// somebody who may sleep.
-    fn stop_locked(&self, inner: &mut Inner, why: Why) {
+    fn stop_locked(&self, inner: &mut Inner<K>, why: Why) {
         let guard = rcu::read_lock();
         let phase = core::mem::replace(&mut inner.phase, Phase::Idle(why));
         let mut left = None;
         if let Phase::Synced(mut routes) = phase {
             if let Some(serving) = self.serving.get(ReadSide::of(&guard)) {
-                routes.release_all(serving);
+                K::release_all(&mut routes, serving);
             }
             left = Some(routes);
             inner.ended = Some(why);
@@ -312,6 +364,45 @@ impl Mirror {
         drop(waste);
     }
 
+    /// Runs `f` on the routes with the lock held, if the mirror is in sync.
+    pub(crate) fn with_routes<R>(
+        &self,
+        f: impl FnOnce(&mut K::Routes, &K::Serving) -> R,
+    ) -> Option<R> {
+        let mut inner = self.inner.lock();
+        let Phase::Synced(routes) = &mut inner.phase else {
+            return None;
+        };
+        let guard = rcu::read_lock();
+        let serving = self.serving.get(ReadSide::of(&guard))?;
+        Some(f(routes, serving))
+    }
+}
+
+impl Mirror<Ipv4> {
+    /// Takes out what is left of next hops that are gone. `false`: there is more to come.
+    ///
+    /// # Context
+    ///
+    /// Process, may sleep.
+    pub(crate) fn tidy(&self) -> bool {
+        let mut after = None;
+        if self.with_routes(|routes, _| routes.left()).unwrap_or(0) == 0 {
+            return true;
+        }
+        loop {
+            let swept = self
+                .with_routes(|routes, serving| routes.sweep(serving, after, BATCH, atomic_flags()));
+            match swept {
+                Some(Ok(Some(prefix))) => after = Some(prefix),
+                // Not in sync, at the end, or short of memory.
+                _ => break,
+            }
+            work::reschedule();
+        }
+        self.with_routes(|routes, _| routes.left()).unwrap_or(0) == 0
+    }
+
     /// Drops the cached routes of a device that changed, or goes.
     pub(crate) fn device_changed(&self, counts: &Counts, ifindex: c_int) {
         self.with_routes(|routes, serving| {
@@ -326,17 +417,6 @@ impl Mirror {
             let dropped = routes.nexthops().drop_objects(serving.nexthops());
             counts.add(Count::DropNexthop, dropped);
         });
-    }
-
-    /// Runs `f` on the routes with the lock held, if the mirror is in sync.
-    pub(crate) fn with_routes<R>(&self, f: impl FnOnce(&mut Routes, &Serving) -> R) -> Option<R> {
-        let mut inner = self.inner.lock();
-        let Phase::Synced(routes) = &mut inner.phase else {
-            return None;
-        };
-        let guard = rcu::read_lock();
-        let serving = self.serving.get(ReadSide::of(&guard))?;
-        Some(f(routes, serving))
     }
 
     /// How large everything is.

@@ -8,7 +8,7 @@
 use super::Why;
 use crate::lpm;
 use crate::lpm::Algorithm;
-use crate::lpm::V4;
+use crate::lpm::Family;
 use crate::sys::keyed::Keyed;
 use kernel::alloc::Flags;
 use kernel::prelude::*;
@@ -17,17 +17,14 @@ use kernel::prelude::*;
 const EMPTY: usize = 64;
 
 /// The reader's side.
-pub(super) type Tables = Keyed<lpm::Table<V4>>;
+pub(super) type Tables<F> = Keyed<lpm::Table<F>>;
 
-/// Bytes of a table beside what its writer counts.
-const OVERHEAD: usize = Tables::NODE - size_of::<lpm::Table<V4>>() + size_of::<Entry>();
-
-type Entry = (u32, KBox<lpm::Writer<V4>>);
+type Entry<F> = (u32, KBox<lpm::Writer<F>>);
 
 /// The writer's side.
-pub(super) struct Writers {
+pub(super) struct Writers<F: Family> {
     /// By id.
-    list: KVVec<Entry>,
+    list: KVVec<Entry<F>>,
     /// Bytes by the count of each writer.
     content: usize,
     prefixes: usize,
@@ -36,7 +33,10 @@ pub(super) struct Writers {
     algorithm: Option<Algorithm>,
 }
 
-impl Writers {
+impl<F: Family> Writers<F> {
+    /// Bytes of a table beside what its writer counts.
+    const OVERHEAD: usize = Tables::<F>::NODE - size_of::<lpm::Table<F>>() + size_of::<Entry<F>>();
+
     /// None; those that come are read by nobody before [`Writers::share`].
     pub(super) fn new(algorithm: Option<Algorithm>) -> Self {
         Self {
@@ -60,7 +60,7 @@ impl Writers {
     /// Pins the tables to an algorithm, or lets their size choose.
     pub(super) fn set_algorithm(
         &mut self,
-        tables: &Tables,
+        tables: &Tables<F>,
         algorithm: Option<Algorithm>,
         flags: Flags,
     ) {
@@ -86,7 +86,7 @@ impl Writers {
     /// Bytes of all of them.
     pub(super) fn memory(&self) -> usize {
         self.content
-            .saturating_add(self.list.len().saturating_mul(OVERHEAD))
+            .saturating_add(self.list.len().saturating_mul(Self::OVERHEAD))
     }
 
     fn find(&self, id: u32) -> core::result::Result<usize, usize> {
@@ -94,13 +94,13 @@ impl Writers {
     }
 
     /// The writer of table `id`.
-    pub(super) fn get(&self, id: u32) -> Option<&lpm::Writer<V4>> {
+    pub(super) fn get(&self, id: u32) -> Option<&lpm::Writer<F>> {
         let (_, writer) = self.list.get(self.find(id).ok()?)?;
         Some(writer)
     }
 
     /// The first table with at least this id that is not empty.
-    pub(super) fn next(&self, id: u32) -> Option<(u32, &lpm::Writer<V4>)> {
+    pub(super) fn next(&self, id: u32) -> Option<(u32, &lpm::Writer<F>)> {
         let at = self.find(id).unwrap_or_else(|at| at);
         self.list
             .get(at..)?
@@ -112,7 +112,7 @@ impl Writers {
     /// Makes table `id` if it is not there, within `budget` bytes for all.
     pub(super) fn open(
         &mut self,
-        tables: &Tables,
+        tables: &Tables<F>,
         id: u32,
         budget: usize,
         flags: Flags,
@@ -122,7 +122,12 @@ impl Writers {
         };
         let (table, mut writer) = lpm::Table::new(flags)?;
         let bytes = writer.memory();
-        if self.memory().saturating_add(bytes).saturating_add(OVERHEAD) > budget {
+        if self
+            .memory()
+            .saturating_add(bytes)
+            .saturating_add(Self::OVERHEAD)
+            > budget
+        {
             return Err(Why::Budget);
         }
         writer.set_exclusive(self.exclusive);
@@ -155,10 +160,10 @@ impl Writers {
     /// `None` if there is no such table.
     pub(super) fn change<R>(
         &mut self,
-        tables: &Tables,
+        tables: &Tables<F>,
         id: u32,
         budget: usize,
-        f: impl FnOnce(&mut lpm::Writer<V4>, &lpm::Table<V4>) -> R,
+        f: impl FnOnce(&mut lpm::Writer<F>, &lpm::Table<F>) -> R,
     ) -> Option<R> {
         let at = self.find(id).ok()?;
         let others = self.memory();

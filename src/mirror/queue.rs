@@ -7,71 +7,37 @@
 //! made before, by somebody who may sleep. If it was too little, the queue counts on, so that the
 //! next attempt knows how much it needs.
 
-use super::tables::Which;
-use crate::lpm::Prefix;
-use crate::lpm::V4;
-use crate::sys::fib::FibEvent;
-use crate::sys::fib::HeldFibInfo;
 use kernel::prelude::*;
 
 /// Events in a chunk, which is 64 KiB at most.
 const CHUNK: usize = 2048;
 
 /// An event, with references of its own on what it names.
-pub(super) enum Kept {
-    Replace {
-        which: Which,
-        prefix: Prefix<V4>,
-        route_type: u8,
-        dscp: bool,
-        fi: HeldFibInfo,
-    },
-    Delete {
-        which: Which,
-        prefix: Prefix<V4>,
-    },
-}
+pub(crate) trait Keep: Sized {
+    /// What the notifier tells.
+    type Event<'a>;
 
-impl Kept {
-    /// `None` for what the loader need not know: there are no slots to empty yet.
-    fn of(event: FibEvent<'_>) -> Option<Self> {
-        match event {
-            FibEvent::Replace {
-                table,
-                dst,
-                len,
-                route_type,
-                dscp,
-                fi,
-            } => Some(Kept::Replace {
-                which: Which::from_id(table),
-                prefix: Prefix::new(dst, len)?,
-                route_type,
-                dscp,
-                fi: fi.hold(),
-            }),
-            FibEvent::Delete { table, dst, len } => Some(Kept::Delete {
-                which: Which::from_id(table),
-                prefix: Prefix::new(dst, len)?,
-            }),
-            FibEvent::PathChanged { .. } => None,
-        }
-    }
+    /// `None` for what the loader need not know.
+    ///
+    /// # Context
+    ///
+    /// Atomic.
+    fn keep(event: Self::Event<'_>) -> Option<Self>;
 }
 
 /// Events in their order.
-pub(super) struct Queue {
+pub(super) struct Queue<K> {
     /// Full chunks, from `first` on; its capacity was reserved for all there can be.
-    full: KVVec<KVec<Kept>>,
+    full: KVVec<KVec<K>>,
     first: usize,
-    current: KVec<Kept>,
-    spare: KVVec<KVec<Kept>>,
+    current: KVec<K>,
+    spare: KVVec<KVec<K>>,
     /// Events since the start, those that found no room included.
     seen: usize,
     overflowed: bool,
 }
 
-impl Queue {
+impl<K: Keep> Queue<K> {
     /// Room for `n` events.
     ///
     /// # Context
@@ -95,8 +61,8 @@ impl Queue {
     }
 
     /// Keeps an event. Allocates nothing and does not sleep.
-    pub(super) fn push(&mut self, event: FibEvent<'_>) {
-        let Some(kept) = Kept::of(event) else { return };
+    pub(super) fn push(&mut self, event: K::Event<'_>) {
+        let Some(kept) = K::keep(event) else { return };
         self.seen = self.seen.wrapping_add(1);
         if self.overflowed {
             return;
@@ -128,7 +94,7 @@ impl Queue {
     }
 
     /// The oldest events, or `None` when there are none.
-    pub(super) fn take(&mut self) -> Option<KVec<Kept>> {
+    pub(super) fn take(&mut self) -> Option<KVec<K>> {
         if let Some(chunk) = self.full.get_mut(self.first) {
             self.first = self.first.wrapping_add(1);
             return Some(core::mem::replace(chunk, KVec::new()));
@@ -150,7 +116,7 @@ impl Queue {
     }
 
     /// Room that [`Queue::take`] took, emptied.
-    pub(super) fn give_back(&mut self, chunk: KVec<Kept>) {
+    pub(super) fn give_back(&mut self, chunk: KVec<K>) {
         if self.first == self.full.len() {
             self.full.clear();
             self.first = 0;

@@ -12,7 +12,8 @@
 //! route caches. So an audit has a price for a while afterwards, and never comes by itself.
 
 use crate::lpm::sort;
-use crate::mirror::tables::Match;
+use crate::mirror::ipv4::Ipv4;
+use crate::mirror::ipv4::Match;
 use crate::mirror::tables::Which;
 use crate::mirror::Mirror;
 use crate::sys::fib;
@@ -135,7 +136,7 @@ impl FollowFib for Dump {
 /// # Context
 ///
 /// Process, may sleep, takes RTNL.
-pub(crate) fn audit(net: &Net, mirror: &Mirror) -> Result<Report> {
+pub(crate) fn audit(net: &Net, mirror: &Mirror<Ipv4>) -> Result<Report> {
     let begin = time::now_us();
     let mut report = Report::default();
     let mut borders = kernel_borders(net, mirror, &mut report)?;
@@ -204,7 +205,7 @@ pub(crate) fn audit(net: &Net, mirror: &Mirror) -> Result<Report> {
 }
 
 /// The borders of the kernel's prefixes.
-fn kernel_borders(net: &Net, mirror: &Mirror, report: &mut Report) -> Result<KVVec<Border>> {
+fn kernel_borders(net: &Net, mirror: &Mirror<Ipv4>, report: &mut Report) -> Result<KVVec<Border>> {
     let sizes = mirror.sizes();
     let mut routes = sizes
         .main
@@ -242,7 +243,11 @@ fn kernel_borders(net: &Net, mirror: &Mirror, report: &mut Report) -> Result<KVV
 }
 
 /// Adds the borders of the mirror's prefixes.
-fn mirror_borders(mirror: &Mirror, borders: &mut KVVec<Border>, report: &mut Report) -> Result {
+fn mirror_borders(
+    mirror: &Mirror<Ipv4>,
+    borders: &mut KVVec<Border>,
+    report: &mut Report,
+) -> Result {
     let mut id = 0;
     while let Some(which) = mirror
         .with_routes(|routes, _| routes.next_table(id).map(|(id, _)| id))
@@ -287,7 +292,7 @@ fn mirror_borders(mirror: &Mirror, borders: &mut KVVec<Border>, report: &mut Rep
 }
 
 /// Whether both say the same.
-fn compare(net: &Net, mirror: &Mirror, at: Border, rcu: ReadSide<'_>) -> Result<Agreement> {
+fn compare(net: &Net, mirror: &Mirror<Ipv4>, at: Border, rcu: ReadSide<'_>) -> Result<Agreement> {
     let serving = mirror.serving(rcu).ok_or(EBUSY)?;
     let (table, addr) = ((at >> 32) as u32, at as u32);
     let found = match table {

@@ -10,6 +10,7 @@
 
 pub(crate) mod audit;
 
+use crate::mirror::ipv4::Ipv4;
 use crate::mirror::Mirror;
 use crate::sys::lock::BhLock;
 use crate::sys::net::Net;
@@ -109,7 +110,7 @@ impl Verification {
     }
 
     /// Audits the mirror; see [`audit::audit`]. Returns the number of differences.
-    pub(crate) fn audit(&self, net: &Net, mirror: &Mirror) -> Result<usize> {
+    pub(crate) fn audit(&self, net: &Net, mirror: &Mirror<Ipv4>) -> Result<usize> {
         let _one = self.auditing.lock();
         let report = audit::audit(net, mirror)?;
         *self.report.lock() = Some(report);
