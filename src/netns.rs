@@ -13,6 +13,7 @@ use crate::control::mismatches;
 use crate::control::nexthops;
 use crate::control::punts;
 use crate::control::routes;
+use crate::control::routes6;
 use crate::control::settings;
 use crate::control::settings::Mode;
 use crate::control::settings::Settings;
@@ -20,11 +21,14 @@ use crate::control::stat;
 use crate::control::status;
 use crate::control::tables;
 use crate::datapath;
-use crate::mirror::ipv4::Ipv4;
+use crate::lpm::Algorithm;
+use crate::mirror::Kind;
 use crate::mirror::Mirror;
 use crate::mirror::Plan;
 use crate::mirror::Then;
 use crate::mirror::Why;
+use crate::sys::family::Ipv4;
+use crate::sys::family::Ipv6;
 use crate::sys::fib::FibEvent;
 use crate::sys::fib::FibNotifier;
 use crate::sys::fib::FollowFib;
@@ -34,10 +38,17 @@ use crate::sys::net::Net;
 use crate::sys::net::PerNet;
 use crate::sys::netdev::FollowDevices;
 use crate::sys::netfilter::Hook;
+use crate::sys::netfilter::PreRouting;
+use crate::sys::netfilter::Protocol;
 use crate::sys::packet::Difference;
 use crate::sys::packet::Verdict;
+use crate::sys::packet6::Difference6;
+use crate::sys::packet6::Verdict6;
+use crate::sys::route6;
+use crate::sys::route6::Fib6Event;
 use crate::sys::rtnl::Rtnl;
 use crate::sys::seq::Entry;
+use crate::sys::time;
 use crate::sys::work::DelayedWork;
 use crate::sys::work::HasDelayedWork;
 use crate::verify::Verification;
@@ -45,12 +56,17 @@ use core::pin::Pin;
 use kernel::new_mutex;
 use kernel::prelude::*;
 use kernel::static_lock_class;
+use kernel::sync::LockClassKey;
 use kernel::sync::Mutex;
 use kernel::time::msecs_to_jiffies;
 
 /// Pause before the first new attempt after a failure; it doubles up to the last.
 const RETRY_FIRST_MS: u32 = 100;
 const RETRY_LAST_MS: u32 = 60_000;
+
+/// Looks at an IPv6 difference while routes keep changing, and the pause before each.
+const VERIFY_TRIES: u32 = 8;
+const VERIFY_PAUSE_MS: i64 = 5;
 
 /// Pause before the next attempt to make files for which there was no memory.
 const RETRY_FILES_MS: u32 = 1_000;
@@ -59,20 +75,193 @@ const RETRY_FILES_MS: u32 = 1_000;
 /// whoever takes it away has the tables until then.
 const TIDY_MS: u32 = 50;
 
-/// What is switched on, and by whom only [`Namespace::reconcile`] may change it.
+/// What is switched on of a family.
 #[derive(Default)]
-struct Switches {
+struct Switch {
     /// The FIB notifier is registered.
     following: bool,
     /// The hook is registered.
     hooked: bool,
+    retry_ms: u32,
+}
+
+/// What is switched on; only [`Namespace::reconcile`] may change it.
+#[derive(Default)]
+struct Switches {
+    ipv4: Switch,
+    ipv6: Switch,
     /// The namespace goes: nothing may be switched on again.
     stopped: bool,
-    retry_ms: u32,
     settings: settings::Registrations,
     /// The first of [`FILES`]; they go before their folder.
     files: KVec<Entry>,
     folder: Option<Entry>,
+}
+
+/// What follows a family and sees its packets.
+pub(crate) trait Family: Kind + Protocol {
+    /// The algorithm of its tables, if it is not theirs to choose.
+    fn algorithm(settings: &Settings) -> Option<Algorithm>;
+
+    /// Whether the kernel is as altfib knows it.
+    fn is_known(_net: &Net) -> bool {
+        true
+    }
+}
+
+impl Family for Ipv4 {
+    fn algorithm(settings: &Settings) -> Option<Algorithm> {
+        settings.algorithm()
+    }
+
+    fn is_known(net: &Net) -> bool {
+        net.address_hash_holds()
+    }
+}
+
+impl Family for Ipv6 {
+    fn algorithm(settings: &Settings) -> Option<Algorithm> {
+        settings.algorithm6()
+    }
+}
+
+/// One family in one namespace.
+#[pin_data]
+pub(crate) struct Side<K: Kind> {
+    counts: Counts,
+    #[pin]
+    mirror: Mirror<K>,
+    #[pin]
+    hook: Hook<Namespace, K>,
+    #[pin]
+    notifier: FibNotifier<Namespace, K>,
+}
+
+impl<K: Family> Side<K>
+where
+    Namespace: FollowFib<K> + PreRouting<K>,
+{
+    fn new(key: Pin<&'static LockClassKey>) -> impl PinInit<Self> {
+        pin_init!(Self {
+            counts: Counts::new(),
+            mirror <- Mirror::new(key),
+            hook <- Hook::new(),
+            notifier <- FibNotifier::new(),
+        })
+    }
+
+    #[inline]
+    pub(crate) fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
+    #[inline]
+    pub(crate) fn mirror(&self) -> &Mirror<K> {
+        &self.mirror
+    }
+
+    #[inline]
+    pub(crate) fn hook(&self) -> &Hook<Namespace, K> {
+        &self.hook
+    }
+
+    /// Brings what is into line with the mode.
+    ///
+    /// # Errors
+    ///
+    /// Why that must be tried again; the pause is in `switch`.
+    fn reconcile(&self, ns: &Namespace, switch: &mut Switch) -> Result<(), Why> {
+        self.mirror.sweep();
+        if !ns.settings.is_on() {
+            self.switch_off(ns, switch, Why::Off);
+            self.mirror.sweep();
+            return Ok(());
+        }
+        if switch.following && self.mirror.why_not().is_none() {
+            return Ok(());
+        }
+        self.unfollow(ns, switch);
+        match self.switch_on(ns, switch) {
+            Ok(()) => {
+                switch.retry_ms = 0;
+                Ok(())
+            }
+            Err(Why::Off) => {
+                self.switch_off(ns, switch, Why::Off);
+                Ok(())
+            }
+            Err(why) => {
+                if switch.retry_ms == 0 {
+                    pr_warn!("not serving a namespace: {}\n", why.text());
+                }
+                switch.retry_ms = switch
+                    .retry_ms
+                    .saturating_mul(2)
+                    .clamp(RETRY_FIRST_MS, RETRY_LAST_MS);
+                Err(why)
+            }
+        }
+    }
+
+    fn switch_on(&self, ns: &Namespace, switch: &mut Switch) -> Result<(), Why> {
+        if !K::is_known(ns.net) {
+            return Err(Why::Unsupported);
+        }
+        self.counts.allocate().map_err(|_| Why::NoMemory)?;
+        // SAFETY: `ns` outlives its registration: `stop` unregisters before the namespace goes.
+        // The switches are locked, so the calls are serialised.
+        unsafe {
+            self.mirror.load(
+                ns.net,
+                &self.notifier,
+                core::ptr::from_ref(ns),
+                Plan {
+                    budget: ns.settings.budget(),
+                    algorithm: K::algorithm(&ns.settings),
+                },
+                || ns.settings.is_on(),
+            )?;
+        }
+        switch.following = true;
+        self.counts.count(Count::Resync);
+        if !switch.hooked {
+            // SAFETY: As above; a grace period passes between `stop` and the end of `ns`.
+            if unsafe { self.hook.register(ns.net, core::ptr::from_ref(ns)) }.is_err() {
+                self.unfollow(ns, switch);
+                self.mirror.stop(Why::Refused);
+                return Err(Why::Refused);
+            }
+            switch.hooked = true;
+        }
+        Ok(())
+    }
+
+    fn unfollow(&self, ns: &Namespace, switch: &mut Switch) {
+        if switch.following {
+            // SAFETY: It is registered, and the switches are locked.
+            unsafe { self.notifier.unregister(ns.net) };
+            switch.following = false;
+        }
+    }
+
+    fn switch_off(&self, ns: &Namespace, switch: &mut Switch, why: Why) {
+        if switch.hooked {
+            // SAFETY: It is registered, and the switches are locked.
+            unsafe { self.hook.unregister(ns.net) };
+            switch.hooked = false;
+        }
+        self.unfollow(ns, switch);
+        self.mirror.stop(why);
+    }
+
+    /// What an event asks for.
+    fn then(&self, ns: &Namespace, then: Then) {
+        match then {
+            Then::Nothing => {}
+            Then::Load => ns.work.schedule(msecs_to_jiffies(RETRY_FIRST_MS)),
+            Then::Tidy => ns.work.schedule(msecs_to_jiffies(TIDY_MS)),
+        }
+    }
 }
 
 /// altfib in one namespace.
@@ -82,16 +271,15 @@ pub(crate) struct Namespace {
     #[pin]
     work: DelayedWork<Namespace>,
     net: &'static Net,
-    counts: Counts,
     settings: Settings,
     #[pin]
-    mirror: Mirror<Ipv4>,
+    ipv4: Side<Ipv4>,
     #[pin]
-    verification: Verification,
+    ipv6: Side<Ipv6>,
     #[pin]
-    hook: Hook<Namespace>,
+    verification: Verification<Difference>,
     #[pin]
-    notifier: FibNotifier<Namespace>,
+    verification6: Verification<Difference6>,
     #[pin]
     switches: Mutex<Switches>,
 }
@@ -104,7 +292,13 @@ impl Namespace {
 
     #[inline]
     pub(crate) fn counts(&self) -> &Counts {
-        &self.counts
+        &self.ipv4.counts
+    }
+
+    /// All that is of IPv6; what has no family in its name is of IPv4, or of both.
+    #[inline]
+    pub(crate) fn ipv6(&self) -> &Side<Ipv6> {
+        &self.ipv6
     }
 
     #[inline]
@@ -114,16 +308,20 @@ impl Namespace {
 
     #[inline]
     pub(crate) fn mirror(&self) -> &Mirror<Ipv4> {
-        &self.mirror
+        &self.ipv4.mirror
     }
 
-    pub(crate) fn verification(&self) -> &Verification {
+    pub(crate) fn verification(&self) -> &Verification<Difference> {
         &self.verification
     }
 
+    pub(crate) fn verification6(&self) -> &Verification<Difference6> {
+        &self.verification6
+    }
+
     #[inline]
-    pub(crate) fn hook(&self) -> &Hook<Namespace> {
-        &self.hook
+    pub(crate) fn hook(&self) -> &Hook<Namespace, Ipv4> {
+        &self.ipv4.hook
     }
 
     /// Sets the mode. `off` is in force for the next packet, and when this returns nothing of the
@@ -158,6 +356,13 @@ impl Namespace {
         }
     }
 
+    /// As [`Namespace::differs`], for IPv6.
+    pub(crate) fn differs6(&self, difference: Difference6) {
+        if self.verification6.leave(difference) {
+            self.work.schedule(0);
+        }
+    }
+
     /// Compares the whole mirror with the kernel's tables. Differences end in a new load.
     ///
     /// # Errors
@@ -168,13 +373,22 @@ impl Namespace {
     ///
     /// Process, may sleep, takes RTNL.
     pub(crate) fn audit(&self) -> Result {
-        let differences = self.verification.audit(self.net, &self.mirror)?;
+        let differences = self.verification.audit(self.net, &self.ipv4.mirror)?;
         if differences != 0 {
             pr_err!(
                 "audit: {} differences, reading the routes anew\n",
                 differences
             );
-            self.mirror.stop(Why::Different);
+            self.ipv4.mirror.stop(Why::Different);
+            self.work.schedule(0);
+        }
+        let differences = self.verification6.audit(self.net, &self.ipv6.mirror)?;
+        if differences != 0 {
+            pr_err!(
+                "audit: {} differences in IPv6, reading the routes anew\n",
+                differences
+            );
+            self.ipv6.mirror.stop(Why::Different);
             self.work.schedule(0);
         }
         Ok(())
@@ -194,12 +408,12 @@ impl Namespace {
                 difference.again(self.net, |packet, rcu| datapath::compare(self, packet, rcu))
             };
             let Some(Some(Verdict::Differs(difference))) = again else {
-                self.counts.count(Count::Transient);
+                self.counts().count(Count::Transient);
                 continue;
             };
-            self.counts.count(Count::Mismatch);
+            self.counts().count(Count::Mismatch);
             if difference.kernels().drop_reason() != 0 {
-                self.counts.count(Count::MismatchDrop);
+                self.counts().count(Count::MismatchDrop);
             }
             self.verification.keep(difference);
             if net::may_log() {
@@ -207,6 +421,7 @@ impl Namespace {
             }
             disable |= self.settings.verify_disables();
         }
+        disable |= self.examine6();
         if disable && self.settings.is_on() {
             pr_err!(
                 "mode is off in this namespace from now on: altfib disagreed with the kernel\n"
@@ -215,15 +430,56 @@ impl Namespace {
         }
     }
 
+    /// As [`Namespace::examine`], for IPv6, whose routes nothing keeps from changing: a difference
+    /// counts if it was there for a while during which none did. Says whether altfib should stop.
+    fn examine6(&self) -> bool {
+        let mut disable = false;
+        while let Some(difference) = self.verification6.take() {
+            let counts = &self.ipv6.counts;
+            let mut again = None;
+            for _ in 0..VERIFY_TRIES {
+                let before = route6::generation(self.net);
+                time::sleep_ms(VERIFY_PAUSE_MS);
+                again = difference
+                    .again(self.net, |packet, rcu| {
+                        datapath::ipv6::compare(self, packet, rcu)
+                    })
+                    .flatten();
+                if before == route6::generation(self.net)
+                    || !matches!(again, Some(Verdict6::Differs(_)))
+                {
+                    break;
+                }
+                again = None;
+            }
+            let Some(Verdict6::Differs(difference)) = again else {
+                counts.count(Count::Transient);
+                continue;
+            };
+            counts.count(Count::Mismatch);
+            if difference.kernels().error() != 0 {
+                counts.count(Count::MismatchDrop);
+            }
+            self.verification6.keep(difference);
+            if net::may_log() {
+                pr_err!("mismatch: {}\n", mismatches::Line6(&difference));
+            }
+            disable |= self.settings.verify_disables();
+        }
+        disable
+    }
+
     /// `memory_max_kb` has changed.
     pub(crate) fn budget_changed(&self) {
-        self.mirror.set_budget(self.settings.budget());
+        self.ipv4.mirror.set_budget(self.settings.budget());
+        self.ipv6.mirror.set_budget(self.settings.budget());
         self.work.schedule(0);
     }
 
-    /// `ipv4.algorithm` has changed.
+    /// `ipv4.algorithm` or `ipv6.algorithm` has changed.
     pub(crate) fn algorithm_changed(&self) {
-        self.mirror.set_algorithm(self.settings.algorithm());
+        self.ipv4.mirror.set_algorithm(self.settings.algorithm());
+        self.ipv6.mirror.set_algorithm(self.settings.algorithm6());
     }
 
     /// Brings what is into line with the mode.
@@ -239,82 +495,14 @@ impl Namespace {
         if self.show(&mut switches).is_err() {
             self.work.schedule(msecs_to_jiffies(RETRY_FILES_MS));
         }
-        self.mirror.sweep();
-        if !self.settings.is_on() {
-            self.switch_off(&mut switches, Why::Off);
-            self.mirror.sweep();
-            return;
+        let Switches { ipv4, ipv6, .. } = &mut *switches;
+        let result = [
+            self.ipv4.reconcile(self, ipv4).map_err(|_| ipv4.retry_ms),
+            self.ipv6.reconcile(self, ipv6).map_err(|_| ipv6.retry_ms),
+        ];
+        if let Some(pause) = result.into_iter().filter_map(Result::err).min() {
+            self.work.schedule(msecs_to_jiffies(pause));
         }
-        if switches.following && self.mirror.why_not().is_none() {
-            return;
-        }
-        self.unfollow(&mut switches);
-        match self.switch_on(&mut switches) {
-            Ok(()) => switches.retry_ms = 0,
-            Err(Why::Off) => self.switch_off(&mut switches, Why::Off),
-            Err(why) => {
-                if switches.retry_ms == 0 {
-                    pr_warn!("not serving a namespace: {}\n", why.text());
-                }
-                let pause = switches
-                    .retry_ms
-                    .saturating_mul(2)
-                    .clamp(RETRY_FIRST_MS, RETRY_LAST_MS);
-                switches.retry_ms = pause;
-                self.work.schedule(msecs_to_jiffies(pause));
-            }
-        }
-    }
-
-    fn switch_on(&self, switches: &mut Switches) -> Result<(), Why> {
-        if !self.net.address_hash_holds() {
-            return Err(Why::Unsupported);
-        }
-        self.counts.allocate().map_err(|_| Why::NoMemory)?;
-        // SAFETY: `self` outlives its registration: `stop` unregisters before the namespace goes.
-        // The switches are locked, so the calls are serialised.
-        unsafe {
-            self.mirror.load(
-                self.net,
-                &self.notifier,
-                core::ptr::from_ref(self),
-                Plan {
-                    budget: self.settings.budget(),
-                    algorithm: self.settings.algorithm(),
-                },
-                || self.settings.is_on(),
-            )?;
-        }
-        switches.following = true;
-        self.counts.count(Count::Resync);
-        if !switches.hooked {
-            // SAFETY: As above; a grace period passes between `stop` and the end of `self`.
-            if unsafe { self.hook.register(self.net, core::ptr::from_ref(self)) }.is_err() {
-                self.unfollow(switches);
-                self.mirror.stop(Why::Refused);
-                return Err(Why::Refused);
-            }
-            switches.hooked = true;
-        }
-        Ok(())
-    }
-
-    fn unfollow(&self, switches: &mut Switches) {
-        if switches.following {
-            // SAFETY: It is registered, and the switches are locked.
-            unsafe { self.notifier.unregister(self.net) };
-            switches.following = false;
-        }
-    }
-
-    fn switch_off(&self, switches: &mut Switches, why: Why) {
-        if switches.hooked {
-            // SAFETY: It is registered, and the switches are locked.
-            unsafe { self.hook.unregister(self.net) };
-            switches.hooked = false;
-        }
-        self.unfollow(switches);
-        self.mirror.stop(why);
     }
 
     /// Makes the settings and files that are not there yet, in their order.
@@ -343,13 +531,17 @@ type MakeFile = fn(&Net, &Entry) -> Result<Entry>;
 
 const FILES: &[MakeFile] = &[
     |_, folder| Entry::page::<status::Status>(folder, c"status"),
-    |_, folder| Entry::page::<punts::Punts>(folder, c"punts"),
+    |_, folder| Entry::page::<punts::Punts<Ipv4>>(folder, c"punts"),
+    |_, folder| Entry::page::<punts::Punts<Ipv6>>(folder, c"punts6"),
     |_, folder| Entry::page::<audit::Audit>(folder, c"audit"),
     |net, folder| Entry::lines::<routes::Routes>(net, Some(folder), c"routes"),
-    |net, folder| Entry::lines::<tables::Tables>(net, Some(folder), c"tables"),
+    |net, folder| Entry::lines::<routes6::Routes6>(net, Some(folder), c"routes6"),
+    |net, folder| Entry::lines::<tables::Tables<Ipv4>>(net, Some(folder), c"tables"),
+    |net, folder| Entry::lines::<tables::Tables<Ipv6>>(net, Some(folder), c"tables6"),
     |net, folder| Entry::lines::<nexthops::NextHops>(net, Some(folder), c"nexthops"),
     |net, folder| Entry::lines::<mismatches::Mismatches>(net, Some(folder), c"mismatches"),
-    |net, _| Entry::lines::<stat::Stat>(net, None, c"altfib"),
+    |net, _| Entry::lines::<stat::Stat<Ipv4>>(net, None, c"altfib"),
+    |net, _| Entry::lines::<stat::Stat<Ipv6>>(net, None, c"altfib6"),
 ];
 
 impl PerNet for Namespace {
@@ -363,16 +555,19 @@ impl PerNet for Namespace {
         pin_init!(Self {
             work <- DelayedWork::new(),
             net,
-            counts: Counts::new(),
             settings: Settings::new(net, mode),
-            mirror <- Mirror::new(static_lock_class!()),
+            ipv4 <- Side::new(static_lock_class!()),
+            ipv6 <- Side::new(static_lock_class!()),
             verification <- Verification::new(
                 static_lock_class!(),
                 static_lock_class!(),
                 static_lock_class!(),
             ),
-            hook <- Hook::new(),
-            notifier <- FibNotifier::new(),
+            verification6 <- Verification::new(
+                static_lock_class!(),
+                static_lock_class!(),
+                static_lock_class!(),
+            ),
             switches <- new_mutex!(Switches::default(), "altfib_switches"),
         })
     }
@@ -398,7 +593,10 @@ impl PerNet for Namespace {
         drop((settings, files, folder));
         // What readers may still look at is freed when the namespace is dropped, which is after a
         // grace period for all namespaces that go together: no waiting for one of our own.
-        self.switch_off(&mut self.switches.lock(), Why::Off);
+        let mut switches = self.switches.lock();
+        self.ipv4.switch_off(&self, &mut switches.ipv4, Why::Off);
+        self.ipv6.switch_off(&self, &mut switches.ipv6, Why::Off);
+        drop(switches);
         // Nobody is left who could schedule it again.
         self.work.cancel();
     }
@@ -414,34 +612,45 @@ unsafe impl HasDelayedWork for Namespace {
     fn work(&self) {
         self.examine();
         self.reconcile();
-        if !self.mirror.tidy() {
+        if !self.ipv4.mirror.tidy() {
             self.work.schedule(msecs_to_jiffies(TIDY_MS));
         }
     }
 }
 
-impl FollowFib for Namespace {
+impl FollowFib<Ipv4> for Namespace {
     fn event(&self, event: FibEvent<'_>) {
-        match self.mirror.event(self.net, &self.counts, event) {
-            Then::Nothing => {}
-            Then::Load => self.work.schedule(msecs_to_jiffies(RETRY_FIRST_MS)),
-            Then::Tidy => self.work.schedule(msecs_to_jiffies(TIDY_MS)),
-        }
+        let then = self.ipv4.mirror.event(self.net, &self.ipv4.counts, event);
+        self.ipv4.then(self, then);
     }
 
     fn restart(&self) {
-        self.mirror.restart();
+        self.ipv4.mirror.restart();
     }
 
     fn nexthop_object_changed(&self) {
-        self.mirror.nexthop_object_changed(&self.counts);
+        self.ipv4.mirror.nexthop_object_changed(&self.ipv4.counts);
     }
+}
+
+impl FollowFib<Ipv6> for Namespace {
+    fn event(&self, event: Fib6Event<'_>) {
+        let then = self.ipv6.mirror.event(self.net, &self.ipv6.counts, event);
+        self.ipv6.then(self, then);
+    }
+
+    fn restart(&self) {
+        self.ipv6.mirror.restart();
+    }
+
+    // Whose dst is attached is looked at packet by packet.
+    fn nexthop_object_changed(&self) {}
 }
 
 impl FollowDevices for Namespace {
     fn device_changed(net: &Net, ifindex: c_int) {
         if let Some(ns) = net.value::<Namespace>() {
-            ns.mirror.device_changed(&ns.counts, ifindex);
+            ns.ipv4.mirror.device_changed(&ns.ipv4.counts, ifindex);
         }
     }
 }

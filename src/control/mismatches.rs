@@ -7,6 +7,8 @@ use crate::netns::Namespace;
 use crate::sys::net::Net;
 use crate::sys::packet::Answer;
 use crate::sys::packet::Difference;
+use crate::sys::packet6::Answer6;
+use crate::sys::packet6::Difference6;
 use crate::sys::seq;
 use kernel::fmt;
 use kernel::prelude::*;
@@ -47,26 +49,76 @@ impl fmt::Display for Line<'_> {
     }
 }
 
+/// An IPv6 address. Groups of zeros are left out as RFC 5952 wants it: the longest run, the first of
+/// equal ones, two groups at least.
+pub(crate) struct Colons(pub(crate) u128);
+
+impl fmt::Display for Colons {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        core::fmt::Display::fmt(&core::net::Ipv6Addr::from_bits(self.0), f)
+    }
+}
+
+struct Shown6<'a>(Answer6<'a>);
+
+impl fmt::Display for Shown6<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.error() != 0 {
+            return f.write_fmt(fmt!("rejected (error {})", self.0.error()));
+        }
+        f.write_fmt(fmt!(
+            "via {} dev {}",
+            Colons(self.0.gateway()),
+            self.0.ifindex()
+        ))
+    }
+}
+
+/// A difference in IPv6, for people, in one line.
+pub(crate) struct Line6<'a>(pub(crate) &'a Difference6);
+
+impl fmt::Display for Line6<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (daddr, saddr) = self.0.addresses();
+        f.write_fmt(fmt!(
+            "from {} to {} on dev {}: altfib {}, kernel {}",
+            Colons(saddr),
+            Colons(daddr),
+            self.0.iif(),
+            Shown6(self.0.ours()),
+            Shown6(self.0.kernels())
+        ))
+    }
+}
+
 pub(crate) struct Mismatches;
 
 impl seq::Lines for Mismatches {
     type Cursor = u32;
 
     fn line(net: &Net, cursor: &mut u32, _position: u64, out: &SeqFile) -> bool {
-        let kept = net
-            .value::<Namespace>()
-            .and_then(|ns| ns.verification().kept(*cursor as usize));
-        let Some(mismatch) = kept else {
+        let Some(ns) = net.value::<Namespace>() else {
             return false;
         };
-        seq_print!(
-            out,
-            "{}.{:03} {}\n",
-            mismatch.at / 1000,
-            mismatch.at % 1000,
-            Line(&mismatch.difference)
-        );
+        let at = *cursor as usize;
         *cursor = cursor.wrapping_add(1);
+        // IPv4 first, then IPv6.
+        if let Some(mismatch) = ns.verification().kept(at) {
+            let ms = mismatch.at;
+            let line = Line(&mismatch.difference);
+            seq_print!(out, "{}.{:03} {}\n", ms / 1000, ms % 1000, line);
+            return true;
+        }
+        let mut before = 0usize;
+        while before < at && ns.verification().kept(before).is_some() {
+            before = before.wrapping_add(1);
+        }
+        let Some(mismatch) = ns.verification6().kept(at.wrapping_sub(before)) else {
+            return false;
+        };
+        let ms = mismatch.at;
+        let line = Line6(&mismatch.difference);
+        seq_print!(out, "{}.{:03} {}\n", ms / 1000, ms % 1000, line);
         true
     }
 }

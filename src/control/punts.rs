@@ -2,10 +2,12 @@
 
 //! Why packets were left to the kernel, by name: `/proc/net/altfib/punts`.
 
+use super::Shown;
 use crate::netns::Namespace;
 use crate::sys::net::Net;
 use crate::sys::outcome::Outcome;
 use crate::sys::seq;
+use core::marker::PhantomData;
 use kernel::seq_file::seq_print;
 use kernel::seq_file::SeqFile;
 
@@ -86,16 +88,20 @@ reasons! {
         "a PRE_ROUTING hook of the last priority runs after altfib's"
     SPECIAL_ADDRESS "special_address" Packet false
         "an address is multicast, broadcast, loopback or zero"
-    NO_IN_DEVICE "no_in_device" Config true "a device has no IPv4 configuration"
+    NO_IN_DEVICE "no_in_device" Config true "a device has no configuration for the family"
     NOT_READY "not_ready" State true "altfib is off or the routes are being read"
     NO_ROUTE "no_route" Route true "no prefix matches"
     LOCAL_PREFIX "local_prefix" Route true "a local route covers more than one address (AnyIP)"
+    SOURCE_SPECIFIC "source_specific" Route true
+        "there are routes for certain sources (IPv6)"
     DSCP "dscp" Route true "the prefix has a route for one DSCP"
     ROUTE_TYPE "route_type" Route true
         "the route is broadcast, unreachable, blackhole, prohibit or throw"
     NOT_FORWARDING "not_forwarding" Config true "forwarding is off on the input device"
     SOURCE "source" Source true "its source may fail validation (rp_filter, own address)"
     DEAD_NEXTHOP "dead_nexthop" NextHop true "the next hop is dead or has no carrier"
+    REACHABILITY "reachability" NextHop true
+        "a host, which does not forward, prefers reachable routers (IPv6)"
     MULTIPATH "multipath" Route true
         "of several paths the kernel must choose (resilient group, IPv6 gateway)"
     REDIRECT "redirect" NextHop true "it leaves where it came in and a redirect may be due"
@@ -106,9 +112,9 @@ reasons! {
     EARLY_DEMUX "early_demux" Socket true "a connected socket claims it, without any lookup"
 }
 
-pub(crate) struct Punts;
+pub(crate) struct Punts<F>(PhantomData<F>);
 
-impl seq::Page for Punts {
+impl<F: Shown> seq::Page for Punts<F> {
     fn print(net: &Net, out: &SeqFile) {
         let Some(ns) = net.value::<Namespace>() else {
             return;
@@ -126,7 +132,7 @@ impl seq::Page for Punts {
                 out,
                 "{:<18} {:>20} {:<8} {}\n",
                 reason.name,
-                ns.counts().packets(reason.outcome, None),
+                F::counts(ns).packets(reason.outcome, None),
                 reason.group.name(),
                 reason.cause
             );

@@ -68,6 +68,7 @@ pub(crate) struct Settings {
     early_demux_probe: AtomicBool,
     memory_max_kb: AtomicU32,
     algorithm: AtomicU32,
+    algorithm6: AtomicU32,
 }
 
 impl Settings {
@@ -82,6 +83,7 @@ impl Settings {
             early_demux_probe: AtomicBool::new(true),
             memory_max_kb: AtomicU32::new(if host { MEMORY_KB } else { MEMORY_KB_GUEST }),
             algorithm: AtomicU32::new(AUTO),
+            algorithm6: AtomicU32::new(AUTO),
         }
     }
 
@@ -135,7 +137,13 @@ impl Settings {
         Algorithm::ALL.get(n).copied()
     }
 
-    /// The bytes that the mirror may take: the initial namespace's limit caps every other.
+    /// The same for IPv6.
+    pub(crate) fn algorithm6(&self) -> Option<Algorithm> {
+        let n = self.algorithm6.load(Relaxed) as usize;
+        Algorithm::ALL.get(n).copied()
+    }
+
+    /// The bytes that the mirror of a family may take: the initial namespace's limit caps every other.
     pub(crate) fn budget(&self) -> usize {
         let cap = match Net::initial().value::<Namespace>() {
             Some(initial) => initial.settings().memory_max_kb(),
@@ -150,6 +158,7 @@ impl Settings {
 pub(crate) struct Registrations {
     general: Option<Registration>,
     ipv4: Option<Registration>,
+    ipv6: Option<Registration>,
 }
 
 impl Registrations {
@@ -182,6 +191,12 @@ impl Registrations {
             let mut table = unsafe { Builder::new(core::ptr::from_ref(ns)) };
             table.add::<AlgorithmSetting>(true)?;
             self.ipv4 = Some(table.register(net, c"net/altfib/ipv4")?);
+        }
+        if self.ipv6.is_none() {
+            // SAFETY: By the requirement.
+            let mut table = unsafe { Builder::new(core::ptr::from_ref(ns)) };
+            table.add::<AlgorithmSetting6>(true)?;
+            self.ipv6 = Some(table.register(net, c"net/altfib/ipv6")?);
         }
         Ok(())
     }
@@ -248,15 +263,39 @@ impl Setting<Namespace> for AlgorithmSetting {
     }
 
     fn write(ns: &Namespace, value: &str) -> Result {
-        let n = match Algorithm::ALL
-            .iter()
-            .position(|algorithm| algorithm.name() == value)
-        {
-            Some(n) => n as u32,
-            None if value == AUTO_NAME => AUTO,
-            None => return Err(EINVAL),
-        };
-        ns.settings().algorithm.store(n, Relaxed);
+        ns.settings().algorithm.store(algorithm(value)?, Relaxed);
+        ns.algorithm_changed();
+        Ok(())
+    }
+}
+
+/// The number of an algorithm's name.
+fn algorithm(value: &str) -> Result<u32> {
+    match Algorithm::ALL
+        .iter()
+        .position(|algorithm| algorithm.name() == value)
+    {
+        Some(n) => Ok(n as u32),
+        None if value == AUTO_NAME => Ok(AUTO),
+        None => Err(EINVAL),
+    }
+}
+
+struct AlgorithmSetting6;
+
+impl Setting<Namespace> for AlgorithmSetting6 {
+    const NAME: &'static CStr = c"algorithm";
+
+    fn read(ns: &Namespace, out: &mut Text) {
+        out.push(
+            ns.settings()
+                .algorithm6()
+                .map_or(AUTO_NAME, Algorithm::name),
+        );
+    }
+
+    fn write(ns: &Namespace, value: &str) -> Result {
+        ns.settings().algorithm6.store(algorithm(value)?, Relaxed);
         ns.algorithm_changed();
         Ok(())
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `/proc/net/stat/altfib`: what `lnstat -f altfib` reads, in the manner of the old `rt_cache`.
+//! `/proc/net/stat/altfib` and `altfib6`: what `lnstat -f altfib` reads, in the manner of the old `rt_cache`.
 //!
 //! A line of names, then one line of hexadecimal values for each CPU. `lnstat` takes at most 32
 //! fields and adds up all but the first, so sizes stand on the first CPU's line only.
@@ -8,11 +8,13 @@
 use super::counts::Count;
 use super::punts::Group;
 use super::punts::REASONS;
+use super::Shown;
 use crate::netns::Namespace;
 use crate::sys::counters::Cpu;
 use crate::sys::net::Net;
 use crate::sys::outcome::Outcome;
 use crate::sys::seq;
+use core::marker::PhantomData;
 use kernel::prelude::*;
 use kernel::seq_file::seq_print;
 use kernel::seq_file::SeqFile;
@@ -59,21 +61,21 @@ const FIELDS: &[(&str, Field)] = &[
     ("memory_kb", Field::Memory),
 ];
 
-fn punts(ns: &Namespace, group: Group, cpu: Cpu) -> u64 {
+fn punts<F: Shown>(ns: &Namespace, group: Group, cpu: Cpu) -> u64 {
     REASONS
         .iter()
         .filter(|reason| reason.group == group)
-        .map(|reason| ns.counts().packets(reason.outcome, Some(cpu)))
+        .map(|reason| F::counts(ns).packets(reason.outcome, Some(cpu)))
         .fold(0, u64::wrapping_add)
 }
 
-fn value(ns: &Namespace, field: &Field, cpu: Cpu) -> u64 {
-    let counts = ns.counts();
+fn value<F: Shown>(ns: &Namespace, field: &Field, cpu: Cpu) -> u64 {
+    let counts = F::counts(ns);
     let packets = |outcome| counts.packets(outcome, Some(cpu));
     let first = cpu.number() == 0;
     match field {
         Field::Entries => {
-            let sizes = ns.mirror().sizes();
+            let sizes = F::sizes(ns);
             (sizes.main as u64).wrapping_add(sizes.local as u64)
         }
         Field::Lookup => [
@@ -87,23 +89,23 @@ fn value(ns: &Namespace, field: &Field, cpu: Cpu) -> u64 {
         .into_iter()
         .map(packets)
         .fold(0, u64::wrapping_add)
-        .wrapping_add(punts(ns, Group::Route, cpu))
-        .wrapping_add(punts(ns, Group::Source, cpu))
-        .wrapping_add(punts(ns, Group::NextHop, cpu)),
+        .wrapping_add(punts::<F>(ns, Group::Route, cpu))
+        .wrapping_add(punts::<F>(ns, Group::Source, cpu))
+        .wrapping_add(punts::<F>(ns, Group::NextHop, cpu)),
         Field::Packets(outcome) => packets(*outcome),
-        Field::Punts(group) => punts(ns, *group, cpu),
+        Field::Punts(group) => punts::<F>(ns, *group, cpu),
         Field::Count(what) => counts.read(*what, Some(cpu)),
         Field::DstHit => packets(Outcome::FORWARD)
             .wrapping_add(packets(Outcome::LOCAL))
             .saturating_sub(counts.read(Count::DstFill, Some(cpu))),
-        Field::Memory if first => (ns.mirror().sizes().memory / 1024) as u64,
+        Field::Memory if first => (F::sizes(ns).memory / 1024) as u64,
         Field::Memory => 0,
     }
 }
 
-pub(crate) struct Stat;
+pub(crate) struct Stat<F>(PhantomData<F>);
 
-impl seq::Lines for Stat {
+impl<F: Shown> seq::Lines for Stat<F> {
     /// The number of the next CPU plus one; 0 for the line of names.
     type Cursor = c_int;
 
@@ -124,7 +126,7 @@ impl seq::Lines for Stat {
             };
             for (_, field) in FIELDS {
                 // As wide as the old rt_cache: lnstat reads 32 bits.
-                seq_print!(out, "{}{:08x}", gap, value(ns, field, cpu) as u32);
+                seq_print!(out, "{}{:08x}", gap, value::<F>(ns, field, cpu) as u32);
                 gap = " ";
             }
             *cursor = cpu.number().wrapping_add(2);

@@ -3,6 +3,7 @@
 //! `/proc/net/altfib/status`: "is it working?" in ten lines.
 
 use super::counts::Count;
+use super::counts::Counts;
 use super::punts::Reason;
 use super::punts::REASONS;
 use crate::netns::Namespace;
@@ -85,54 +86,110 @@ impl seq::Page for Status {
             ns.settings().memory_max_kb()
         );
 
-        let attached = counts
-            .packets(Outcome::FORWARD, None)
-            .wrapping_add(counts.packets(Outcome::LOCAL, None))
-            .wrapping_add(counts.packets(Outcome::VERIFIED, None));
-        let punts = |reason: &Reason| counts.packets(reason.outcome, None);
-        let eligible = REASONS
-            .iter()
-            .filter(|reason| reason.eligible)
-            .map(punts)
-            .fold(attached, u64::wrapping_add);
-        // In hundredths of a per cent, rounded down: 100 % means all of them.
-        let share = attached
-            .saturating_mul(10_000)
-            .checked_div(eligible)
-            .unwrap_or(0);
-        seq_print!(
-            out,
-            "attached: {} of {} unicast packets ({}.{:02} %)\n",
-            attached,
-            eligible,
-            share / 100,
-            share % 100
-        );
-
-        seq_print!(
-            out,
-            "verified: {} forwarded, {} by one of several paths, {} to this host; \
-             {} mismatches, {} of them dropped, {} transient\n",
-            counts.read(Count::VerifyForward, None),
-            counts.read(Count::VerifyMember, None),
-            counts.read(Count::VerifyLocal, None),
-            counts.read(Count::Mismatch, None),
-            counts.read(Count::MismatchDrop, None),
-            counts.read(Count::Transient, None)
-        );
-
-        // The largest reasons, each below the one before; equal ones in the table's order.
-        let mut last = (u64::MAX, 0);
-        for _ in 0..LARGEST {
-            let next = REASONS
-                .iter()
-                .enumerate()
-                .map(|(i, reason)| (punts(reason), i, reason))
-                .filter(|&(n, i, _)| n != 0 && (n < last.0 || n == last.0 && i > last.1))
-                .max_by_key(|&(n, i, _)| (n, core::cmp::Reverse(i)));
-            let Some((n, i, reason)) = next else { break };
-            seq_print!(out, "punted: {} {} ({})\n", n, reason.name, reason.cause);
-            last = (n, i);
+        packets(counts, out, "");
+        let side = ns.ipv6();
+        let sizes = side.mirror().sizes();
+        match side.mirror().why_not() {
+            None => seq_print!(out, "IPv6 serving: yes\n"),
+            Some(why) => seq_print!(out, "IPv6 serving: no ({})\n", why.text()),
         }
+        seq_print!(
+            out,
+            "IPv6 routes: {} (main {}, local {}, {} in {} others)\n",
+            sizes.prefixes(),
+            sizes.main,
+            sizes.local,
+            sizes.others,
+            sizes.tables
+        );
+        seq_print!(
+            out,
+            "IPv6 loads: {}, lost events: {}\n",
+            side.counts().read(Count::Resync, None),
+            side.counts().read(Count::OutOfMemory, None)
+        );
+        if let Some(why) = side.mirror().ended() {
+            seq_print!(out, "IPv6 service ended last because: {}\n", why.text());
+        }
+        if !sizes.algorithm.is_empty() {
+            seq_print!(
+                out,
+                "IPv6 algorithm: {} (local {}), lookups touch {} KiB, built in {}.{:03} ms\n",
+                sizes.algorithm,
+                sizes.local_algorithm,
+                sizes.touched.div_ceil(1024),
+                sizes.built_us / 1000,
+                sizes.built_us % 1000
+            );
+        }
+        seq_print!(
+            out,
+            "IPv6 memory: {} KiB of {}\n",
+            sizes.memory.div_ceil(1024),
+            ns.settings().memory_max_kb()
+        );
+        packets(side.counts(), out, "IPv6 ");
+    }
+}
+
+/// What became of the packets of a family.
+fn packets(counts: &Counts, out: &SeqFile, family: &str) {
+    let attached = counts
+        .packets(Outcome::FORWARD, None)
+        .wrapping_add(counts.packets(Outcome::LOCAL, None))
+        .wrapping_add(counts.packets(Outcome::VERIFIED, None));
+    let punts = |reason: &Reason| counts.packets(reason.outcome, None);
+    let eligible = REASONS
+        .iter()
+        .filter(|reason| reason.eligible)
+        .map(punts)
+        .fold(attached, u64::wrapping_add);
+    // In hundredths of a per cent, rounded down: 100 % means all of them.
+    let share = attached
+        .saturating_mul(10_000)
+        .checked_div(eligible)
+        .unwrap_or(0);
+    seq_print!(
+        out,
+        "{}attached: {} of {} unicast packets ({}.{:02} %)\n",
+        family,
+        attached,
+        eligible,
+        share / 100,
+        share % 100
+    );
+
+    seq_print!(
+        out,
+        "{}verified: {} forwarded, {} by one of several paths, {} to this host; \
+             {} mismatches, {} of them dropped, {} transient\n",
+        family,
+        counts.read(Count::VerifyForward, None),
+        counts.read(Count::VerifyMember, None),
+        counts.read(Count::VerifyLocal, None),
+        counts.read(Count::Mismatch, None),
+        counts.read(Count::MismatchDrop, None),
+        counts.read(Count::Transient, None)
+    );
+
+    // The largest reasons, each below the one before; equal ones in the table's order.
+    let mut last = (u64::MAX, 0);
+    for _ in 0..LARGEST {
+        let next = REASONS
+            .iter()
+            .enumerate()
+            .map(|(i, reason)| (punts(reason), i, reason))
+            .filter(|&(n, i, _)| n != 0 && (n < last.0 || n == last.0 && i > last.1))
+            .max_by_key(|&(n, i, _)| (n, core::cmp::Reverse(i)));
+        let Some((n, i, reason)) = next else { break };
+        seq_print!(
+            out,
+            "{}punted: {} {} ({})\n",
+            family,
+            n,
+            reason.name,
+            reason.cause
+        );
+        last = (n, i);
     }
 }

@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `/proc/net/altfib/tables`: each routing table that has routes.
+//! `/proc/net/altfib/tables` and `tables6`: each routing table that has routes.
 
+use super::Shown;
 use crate::netns::Namespace;
 use crate::sys::fib;
 use crate::sys::net::Net;
 use crate::sys::seq;
+use core::marker::PhantomData;
 use kernel::seq_file::seq_print;
 use kernel::seq_file::SeqFile;
 
-pub(crate) struct Tables;
+pub(crate) struct Tables<F>(PhantomData<F>);
 
-impl seq::Lines for Tables {
+impl<F: Shown> seq::Lines for Tables<F> {
     /// The first id that may come next.
     type Cursor = u64;
 
@@ -33,36 +35,23 @@ impl seq::Lines for Tables {
         let Ok(from) = u32::try_from(*cursor) else {
             return false;
         };
-        ns.mirror()
-            .with_routes(|routes, _| {
-                let (id, writer) = routes.next_table(from)?;
-                *cursor = u64::from(id).wrapping_add(1);
-                let line = |name: &str| {
-                    seq_print!(
-                        out,
-                        "{:<11} {:<9} {:<9} {}\n",
-                        name,
-                        writer.len(),
-                        writer.memory().div_ceil(1024),
-                        writer.algorithm().name()
-                    );
-                };
-                match id {
-                    fib::TABLE_DEFAULT => line("default"),
-                    fib::TABLE_MAIN => line("main"),
-                    fib::TABLE_LOCAL => line("local"),
-                    _ => seq_print!(
-                        out,
-                        "{:<11} {:<9} {:<9} {}\n",
-                        id,
-                        writer.len(),
-                        writer.memory().div_ceil(1024),
-                        writer.algorithm().name()
-                    ),
-                }
-                Some(())
-            })
-            .flatten()
-            .is_some()
+        let Some(table) = F::table(ns, from) else {
+            return false;
+        };
+        *cursor = u64::from(table.id).wrapping_add(1);
+        match table.id {
+            fib::TABLE_DEFAULT => seq_print!(out, "{:<11} ", "default"),
+            fib::TABLE_MAIN => seq_print!(out, "{:<11} ", "main"),
+            fib::TABLE_LOCAL => seq_print!(out, "{:<11} ", "local"),
+            id => seq_print!(out, "{:<11} ", id),
+        }
+        seq_print!(
+            out,
+            "{:<9} {:<9} {}\n",
+            table.prefixes,
+            table.memory.div_ceil(1024),
+            table.algorithm.name()
+        );
+        true
     }
 }

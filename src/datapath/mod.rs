@@ -11,13 +11,16 @@
 //! Per packet: two table lookups (the local table is tiny), three calls into C, one counter of
 //! this CPU, and no write to anything shared.
 
+pub(crate) mod ipv6;
+
 use crate::control::counts::Count;
 use crate::mirror::ipv4::Match;
 use crate::mirror::ipv4::Serving;
 use crate::netns::Namespace;
+use crate::sys::family::Ipv4;
 use crate::sys::fib::RTN_LOCAL;
 use crate::sys::fib::RTN_UNICAST;
-use crate::sys::netfilter::Ipv4PreRouting;
+use crate::sys::netfilter::PreRouting;
 use crate::sys::nexthop::Fill;
 use crate::sys::nexthop::NextHop;
 use crate::sys::outcome::Outcome;
@@ -27,9 +30,9 @@ use crate::sys::packet::Packet;
 use crate::sys::packet::Verdict;
 use crate::sys::rcu::ReadSide;
 
-impl Ipv4PreRouting for Namespace {
+impl PreRouting<Ipv4> for Namespace {
     #[inline]
-    fn packet(&self, packet: HookPacket<'_>, rcu: ReadSide<'_>) {
+    fn packet(&self, packet: HookPacket<'_, Ipv4>, rcu: ReadSide<'_>) {
         let outcome = match packet.read(self.hook(), rcu) {
             Ok(packet) => route(self, packet, rcu),
             Err(reason) => reason,
@@ -70,7 +73,7 @@ fn decide<'a>(
 /// RCU read side, bottom halves off.
 pub(crate) fn compare(
     ns: &Namespace,
-    packet: HookPacket<'_>,
+    packet: HookPacket<'_, Ipv4>,
     rcu: ReadSide<'_>,
 ) -> Option<Verdict> {
     let mut packet = packet.read(ns.hook(), rcu).ok()?;

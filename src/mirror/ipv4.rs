@@ -29,6 +29,7 @@ use crate::lpm::Prefix;
 use crate::lpm::V4;
 use crate::nexthop::Given;
 use crate::nexthop::NextHops;
+use crate::sys::family::Ipv4;
 use crate::sys::fib;
 use crate::sys::fib::FibEvent;
 use crate::sys::fib::FibInfo;
@@ -178,25 +179,6 @@ pub(crate) struct Routes {
 }
 
 impl Routes {
-    pub(crate) fn set_budget(&mut self, bytes: usize) {
-        self.writers.set_budget(bytes);
-    }
-
-    pub(crate) fn loaded_at(&self) -> u64 {
-        self.loaded_at
-    }
-
-    /// Pins the tables to an algorithm, or lets their size choose.
-    pub(crate) fn set_algorithm(
-        &mut self,
-        serving: &Serving,
-        algorithm: Option<Algorithm>,
-        flags: Flags,
-    ) {
-        self.writers
-            .set_algorithm(&serving.tables, algorithm, flags);
-    }
-
     /// The value for a prefix that leads to `fi`; counts as a use of the next hop.
     pub(super) fn value(
         &mut self,
@@ -216,17 +198,6 @@ impl Routes {
 
     pub(crate) fn nexthops(&mut self) -> &mut NextHops {
         &mut self.nexthops
-    }
-
-    pub(crate) fn sizes(&self, serving: &Serving) -> Sizes {
-        let sizes = self.writers.sizes(&serving.tables);
-        Sizes {
-            main: sizes.main.saturating_sub(self.left),
-            nexthops: self.nexthops.len(),
-            built_us: self.built_us,
-            memory: sizes.memory.saturating_add(self.nexthops.memory()),
-            ..sizes
-        }
     }
 
     /// The first table with at least this id that has a prefix.
@@ -369,9 +340,6 @@ impl Routes {
     }
 }
 
-/// IPv4, for the mirror.
-pub(crate) enum Ipv4 {}
-
 /// An event of [`FibEvent`], with references of its own on what it names.
 pub(crate) enum Kept {
     Replace {
@@ -387,9 +355,7 @@ pub(crate) enum Kept {
     },
 }
 
-impl Keep for Kept {
-    type Event<'a> = FibEvent<'a>;
-
+impl Keep<Ipv4> for Kept {
     fn keep(event: FibEvent<'_>) -> Option<Self> {
         match event {
             FibEvent::Replace {
@@ -538,6 +504,36 @@ impl Kind for Ipv4 {
     fn set_loaded(routes: &mut Routes) {
         routes.writers.share();
         routes.loaded_at = time::now_ms();
+    }
+
+    fn loaded_at(routes: &Routes) -> u64 {
+        routes.loaded_at
+    }
+
+    fn sizes(routes: &Routes, serving: &Serving) -> Sizes {
+        let sizes = routes.writers.sizes(&serving.tables);
+        Sizes {
+            main: sizes.main.saturating_sub(routes.left),
+            nexthops: routes.nexthops.len(),
+            built_us: routes.built_us,
+            memory: sizes.memory.saturating_add(routes.nexthops.memory()),
+            ..sizes
+        }
+    }
+
+    fn set_budget(routes: &mut Routes, bytes: usize) {
+        routes.writers.set_budget(bytes);
+    }
+
+    fn set_algorithm(
+        routes: &mut Routes,
+        serving: &Serving,
+        algorithm: Option<Algorithm>,
+        flags: Flags,
+    ) {
+        routes
+            .writers
+            .set_algorithm(&serving.tables, algorithm, flags);
     }
 
     /// The kernel does this only for routes that its own lookup has marked as accessed

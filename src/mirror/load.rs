@@ -42,10 +42,10 @@ impl<K: Kind> Mirror<K> {
     /// # Context
     ///
     /// Process, may sleep, takes RTNL.
-    pub(crate) unsafe fn load<T: FollowFib>(
+    pub(crate) unsafe fn load<T: FollowFib<K>>(
         &self,
         net: &Net,
-        notifier: &FibNotifier<T>,
+        notifier: &FibNotifier<T, K>,
         owner: *const T,
         plan: Plan,
         go_on: impl Fn() -> bool,
@@ -140,10 +140,7 @@ impl<K: Kind> Mirror<K> {
             };
             drop(inner);
 
-            let result = match &mut bulks {
-                Some(bulks) => collect::<K>(&mut routes, &serving, &chunk, bulks),
-                None => fold::<K>(&mut routes, &serving, &chunk),
-            };
+            let result = follow::<K>(&mut routes, &serving, &chunk, &mut bulks);
             at_once = at_once.saturating_sub(chunk.len());
             // References on routes end here.
             chunk.clear();
@@ -176,32 +173,26 @@ enum Built {
     Failed(Why),
 }
 
-fn fold<K: Kind>(
+/// Leaves events for [`Kind::build`] while that is possible, and applies the others.
+fn follow<K: Kind>(
     routes: &mut K::Routes,
     serving: &K::Serving,
     events: &[K::Kept],
+    bulks: &mut Option<Bulks<K::Family>>,
 ) -> Result<(), Why> {
     for event in events {
-        K::fold(routes, serving, event, GFP_KERNEL_ACCOUNT)?;
-    }
-    Ok(())
-}
-
-/// Gives events their values and leaves the rest for [`Kind::build`].
-fn collect<K: Kind>(
-    routes: &mut K::Routes,
-    serving: &K::Serving,
-    events: &[K::Kept],
-    bulks: &mut Bulks<K::Family>,
-) -> Result<(), Why> {
-    for event in events {
-        if let Some((which, prefix, value)) =
-            K::collect(routes, serving, event, GFP_KERNEL_ACCOUNT)?
-        {
-            bulks
-                .push(which, prefix, value)
-                .map_err(|_| Why::NoMemory)?;
+        if let Some(list) = bulks {
+            if let Some((which, prefix, value)) =
+                K::collect(routes, serving, event, GFP_KERNEL_ACCOUNT)?
+            {
+                list.push(which, prefix, value).map_err(|_| Why::NoMemory)?;
+                continue;
+            }
         }
+        if let Some(list) = bulks.take() {
+            K::build(routes, serving, list)?;
+        }
+        K::fold(routes, serving, event, GFP_KERNEL_ACCOUNT)?;
     }
     Ok(())
 }

@@ -12,6 +12,7 @@
 
 mod bulk;
 pub(crate) mod ipv4;
+pub(crate) mod ipv6;
 mod load;
 mod others;
 mod queue;
@@ -23,6 +24,8 @@ use crate::lpm::Algorithm;
 use crate::lpm::Family;
 use crate::lpm::Prefix;
 use crate::lpm::Value;
+use crate::sys::family::Ipv4;
+use crate::sys::fib::Events;
 use crate::sys::lock::BhLock;
 use crate::sys::net::Net;
 use crate::sys::rcu::RcuBox;
@@ -31,7 +34,6 @@ use crate::sys::rcu::Retired;
 use crate::sys::time;
 use crate::sys::work;
 use bulk::Bulks;
-use ipv4::Ipv4;
 use kernel::alloc::Flags;
 use kernel::prelude::*;
 use kernel::sync::rcu;
@@ -117,10 +119,10 @@ pub(crate) struct Change {
 }
 
 /// What is of one address family.
-pub(crate) trait Kind: Sized + 'static {
+pub(crate) trait Kind: Events + Sized + 'static {
     type Family: Family;
     /// An event that waits for the loader.
-    type Kept: Keep + Send;
+    type Kept: Keep<Self> + Send;
     /// What readers find.
     type Serving: Send + Sync;
     /// The writer's side of it.
@@ -129,7 +131,8 @@ pub(crate) trait Kind: Sized + 'static {
     /// Empty tables, which nobody reads yet.
     fn empty(plan: Plan, flags: Flags) -> Result<(KBox<Self::Serving>, KBox<Self::Routes>), Why>;
 
-    /// What an event does to a table that is to be built at once; 0 takes a prefix away.
+    /// What an event does to a table that is to be built at once; 0 takes a prefix away. `None` if
+    /// that can't be said without the table.
     fn collect(
         routes: &mut Self::Routes,
         serving: &Self::Serving,
@@ -156,12 +159,28 @@ pub(crate) trait Kind: Sized + 'static {
     fn apply(
         routes: &mut Self::Routes,
         serving: &Self::Serving,
-        event: <Self::Kept as Keep>::Event<'_>,
+        event: Self::Event<'_>,
         flags: Flags,
     ) -> Result<Change, Why>;
 
     /// The tables are complete as of now, and readers are about to come.
     fn set_loaded(routes: &mut Self::Routes);
+
+    /// Milliseconds since boot when that was.
+    fn loaded_at(routes: &Self::Routes) -> u64;
+
+    fn sizes(routes: &Self::Routes, serving: &Self::Serving) -> Sizes;
+
+    /// Sets the bytes that the tables may take.
+    fn set_budget(routes: &mut Self::Routes, bytes: usize);
+
+    /// Pins the tables to an algorithm, or lets their size choose.
+    fn set_algorithm(
+        routes: &mut Self::Routes,
+        serving: &Self::Serving,
+        algorithm: Option<Algorithm>,
+        flags: Flags,
+    );
 
     /// Whoever keeps a dst must look again.
     fn outdate(net: &Net);
@@ -226,6 +245,15 @@ pub(crate) struct Sizes {
     pub(crate) memory: usize,
 }
 
+impl Sizes {
+    /// Prefixes of all tables.
+    pub(crate) fn prefixes(&self) -> usize {
+        self.main
+            .saturating_add(self.local)
+            .saturating_add(self.others)
+    }
+}
+
 impl<K: Kind> Mirror<K> {
     pub(crate) fn new(key: Pin<&'static LockClassKey>) -> impl PinInit<Self> {
         pin_init!(Self {
@@ -267,17 +295,12 @@ impl<K: Kind> Mirror<K> {
     /// # Context
     ///
     /// Atomic, RTNL held.
-    pub(crate) fn event(
-        &self,
-        net: &Net,
-        counts: &Counts,
-        event: <K::Kept as Keep>::Event<'_>,
-    ) -> Then {
+    pub(crate) fn event(&self, net: &Net, counts: &Counts, event: K::Event<'_>) -> Then {
         let mut inner = self.inner.lock();
         let routes = match &mut inner.phase {
             Phase::Idle(_) => return Then::Nothing,
             Phase::Loading(queue) => {
-                queue.push(event);
+                queue.push::<K>(event);
                 return Then::Nothing;
             }
             Phase::Synced(routes) => routes,
@@ -377,6 +400,29 @@ impl<K: Kind> Mirror<K> {
         let serving = self.serving.get(ReadSide::of(&guard))?;
         Some(f(routes, serving))
     }
+
+    /// How large everything is.
+    pub(crate) fn sizes(&self) -> Sizes {
+        self.with_routes(|routes, serving| K::sizes(routes, serving))
+            .unwrap_or_default()
+    }
+
+    /// Sets the bytes that the tables may take, from now on.
+    pub(crate) fn set_budget(&self, bytes: usize) {
+        self.with_routes(|routes, _| K::set_budget(routes, bytes));
+    }
+
+    /// Sets the algorithm of the tables, from now on.
+    pub(crate) fn set_algorithm(&self, algorithm: Option<Algorithm>) {
+        self.with_routes(|routes, serving| {
+            K::set_algorithm(routes, serving, algorithm, atomic_flags());
+        });
+    }
+
+    /// Milliseconds since boot when the mirror was last loaded, and 0 if it is not in sync.
+    pub(crate) fn in_sync_since(&self) -> Option<u64> {
+        self.with_routes(|routes, _| time::now_ms().saturating_sub(K::loaded_at(routes)))
+    }
 }
 
 impl Mirror<Ipv4> {
@@ -417,28 +463,5 @@ impl Mirror<Ipv4> {
             let dropped = routes.nexthops().drop_objects(serving.nexthops());
             counts.add(Count::DropNexthop, dropped);
         });
-    }
-
-    /// How large everything is.
-    pub(crate) fn sizes(&self) -> Sizes {
-        self.with_routes(|routes, serving| routes.sizes(serving))
-            .unwrap_or_default()
-    }
-
-    /// Sets the bytes that the tables may take, from now on.
-    pub(crate) fn set_budget(&self, bytes: usize) {
-        self.with_routes(|routes, _| routes.set_budget(bytes));
-    }
-
-    /// Sets the algorithm of the tables, from now on.
-    pub(crate) fn set_algorithm(&self, algorithm: Option<Algorithm>) {
-        self.with_routes(|routes, serving| {
-            routes.set_algorithm(serving, algorithm, atomic_flags());
-        });
-    }
-
-    /// Milliseconds since boot when the mirror was last loaded, and 0 if it is not in sync.
-    pub(crate) fn in_sync_since(&self) -> Option<u64> {
-        self.with_routes(|routes, _| time::now_ms().saturating_sub(routes.loaded_at()))
     }
 }

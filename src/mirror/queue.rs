@@ -7,22 +7,20 @@
 //! made before, by somebody who may sleep. If it was too little, the queue counts on, so that the
 //! next attempt knows how much it needs.
 
+use crate::sys::fib::Events;
 use kernel::prelude::*;
 
 /// Events in a chunk, which is 64 KiB at most.
 const CHUNK: usize = 2048;
 
 /// An event, with references of its own on what it names.
-pub(crate) trait Keep: Sized {
-    /// What the notifier tells.
-    type Event<'a>;
-
+pub(crate) trait Keep<E: Events>: Sized {
     /// `None` for what the loader need not know.
     ///
     /// # Context
     ///
     /// Atomic.
-    fn keep(event: Self::Event<'_>) -> Option<Self>;
+    fn keep(event: E::Event<'_>) -> Option<Self>;
 }
 
 /// Events in their order.
@@ -37,7 +35,7 @@ pub(super) struct Queue<K> {
     overflowed: bool,
 }
 
-impl<K: Keep> Queue<K> {
+impl<K> Queue<K> {
     /// Room for `n` events.
     ///
     /// # Context
@@ -61,7 +59,10 @@ impl<K: Keep> Queue<K> {
     }
 
     /// Keeps an event. Allocates nothing and does not sleep.
-    pub(super) fn push(&mut self, event: K::Event<'_>) {
+    pub(super) fn push<E: Events>(&mut self, event: E::Event<'_>)
+    where
+        K: Keep<E>,
+    {
         let Some(kept) = K::keep(event) else { return };
         self.seen = self.seen.wrapping_add(1);
         if self.overflowed {

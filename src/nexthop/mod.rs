@@ -22,6 +22,7 @@ use crate::sys::fib::FibInfo;
 use crate::sys::nexthop::NextHop;
 use crate::sys::nexthop::Records;
 use crate::sys::nexthop::RecordsWriter;
+use crate::sys::records::Writing;
 use crate::sys::shared::Grace;
 use kernel::alloc::Flags;
 use kernel::prelude::*;
@@ -299,7 +300,7 @@ impl NextHops {
     fn drop_where(
         &mut self,
         records: &Records,
-        mut which: impl FnMut(&NextHop, crate::sys::nexthop::Writing<'_>) -> bool,
+        mut which: impl FnMut(&NextHop, Writing<'_>) -> bool,
     ) -> u64 {
         let mut dropped = 0u64;
         for id in 1..self.writer.len() {
@@ -346,7 +347,7 @@ impl NextHops {
         &mut self,
         records: &Records,
         id: u32,
-        f: impl FnOnce(u32, &NextHop, crate::sys::nexthop::Writing<'_>) -> R,
+        f: impl FnOnce(u32, &NextHop, Writing<'_>) -> R,
     ) -> Option<R> {
         for id in id..self.writer.len() {
             let w = self.writer.writing();

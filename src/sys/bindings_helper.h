@@ -5,6 +5,7 @@
 #include <linux/netdevice.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter_ipv4.h>
+#include <linux/netfilter_ipv6.h>
 #include <linux/proc_fs.h>
 #include <linux/rtnetlink.h>
 #include <linux/seq_file.h>
@@ -12,6 +13,7 @@
 #include <linux/sysctl.h>
 #include <linux/workqueue.h>
 #include <net/fib_notifier.h>
+#include <net/ip6_fib.h>
 #include <net/ip_fib.h>
 #include <net/net_namespace.h>
 #include <net/nexthop.h>

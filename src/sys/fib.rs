@@ -5,6 +5,7 @@
 //! C header: [`include/net/fib_notifier.h`](srctree/include/net/fib_notifier.h)
 
 use super::bindings;
+use super::family::Ipv4;
 use super::net::Net;
 use super::nexthop::NextHop;
 use super::rcu::ReadSide;
@@ -113,14 +114,27 @@ pub(crate) enum FibEvent<'a> {
     },
 }
 
-/// Somebody who follows the FIB and the next-hop objects.
-pub(crate) trait FollowFib: Sync {
+/// What the notifier tells of a family.
+pub(crate) trait Events {
+    type Event<'a>;
+
+    /// AF_*.
+    const FAMILY: u32;
+
+    /// # Safety
+    ///
+    /// `info` is what the core passes with `event` of this family, and valid for `'a`.
+    unsafe fn decode<'a>(event: c_ulong, info: *mut c_void) -> Option<Self::Event<'a>>;
+}
+
+/// Somebody who follows the FIB of a family, and the next-hop objects.
+pub(crate) trait FollowFib<E: Events>: Sync {
     /// One change. Must not sleep.
     ///
     /// # Context
     ///
-    /// RTNL held, inside an RCU read side section.
-    fn event(&self, event: FibEvent<'_>);
+    /// Inside an RCU read side section; RTNL held (IPv4), or the lock of the route's table (IPv6).
+    fn event(&self, event: E::Event<'_>);
 
     /// All events so far do not count: the dump starts again.
     fn restart(&self);
@@ -140,7 +154,7 @@ pub(crate) trait FollowFib: Sync {
 /// While they are registered, `owner` is valid.
 #[pin_data]
 #[repr(C)]
-pub(crate) struct FibNotifier<T> {
+pub(crate) struct FibNotifier<T, E> {
     #[pin]
     block: Opaque<bindings::notifier_block>,
     #[pin]
@@ -148,15 +162,15 @@ pub(crate) struct FibNotifier<T> {
     owner: core::cell::Cell<*const T>,
     #[pin]
     _pin: PhantomPinned,
-    _t: PhantomData<fn(T)>,
+    _t: PhantomData<fn(T, E)>,
 }
 
 // SAFETY: Changed by `register` and `unregister` only, whose callers serialise them.
-unsafe impl<T> Send for FibNotifier<T> {}
+unsafe impl<T, E> Send for FibNotifier<T, E> {}
 // SAFETY: As above.
-unsafe impl<T> Sync for FibNotifier<T> {}
+unsafe impl<T, E> Sync for FibNotifier<T, E> {}
 
-impl<T: FollowFib> FibNotifier<T> {
+impl<T: FollowFib<E>, E: Events> FibNotifier<T, E> {
     pub(crate) fn new() -> impl PinInit<Self> {
         pin_init!(Self {
             block: Opaque::new(bindings::notifier_block {
@@ -267,9 +281,9 @@ impl<T: FollowFib> FibNotifier<T> {
         let owner = unsafe { Self::owner(block) };
         // SAFETY: Every event comes with its family.
         let family = unsafe { (*info.cast::<bindings::fib_notifier_info>()).family };
-        if family == bindings::AF_INET as c_int {
-            // SAFETY: An IPv4 event, whose information fits its number.
-            if let Some(event) = unsafe { Self::decode(event, info) } {
+        if family == E::FAMILY as c_int {
+            // SAFETY: An event of this family, whose information fits its number.
+            if let Some(event) = unsafe { E::decode(event, info) } {
                 owner.event(event);
             }
         }
@@ -301,10 +315,13 @@ impl<T: FollowFib> FibNotifier<T> {
         }
         bindings::NOTIFY_DONE as c_int
     }
+}
 
-    /// # Safety
-    ///
-    /// `info` is what the core passes with `event` of family AF_INET, and valid for `'a`.
+impl Events for Ipv4 {
+    type Event<'a> = FibEvent<'a>;
+
+    const FAMILY: u32 = bindings::AF_INET;
+
     unsafe fn decode<'a>(event: c_ulong, info: *mut c_void) -> Option<FibEvent<'a>> {
         match event as c_uint {
             bindings::fib_event_type_FIB_EVENT_ENTRY_REPLACE => {

@@ -27,9 +27,13 @@
 #include <net/fib_rules.h>
 #include <net/flow_dissector.h>
 #include <net/icmp.h>
+#include <net/inet6_hashtables.h>
 #include <net/inet_hashtables.h>
+#include <net/ip6_fib.h>
+#include <net/ip6_route.h>
 #include <net/ip_fib.h>
 #include <net/l3mdev.h>
+#include <net/ndisc.h>
 #include <net/netns/generic.h>
 #include <net/nexthop.h>
 #include <net/route.h>
@@ -71,32 +75,31 @@ void altfib_helper_detect_cpu(void)
 
 /* fib_rule_match() of net/core/fib_rules.c, for a flow without an output device or a tunnel. */
 static bool altfib_rule_matches(struct fib_rule *rule, struct fib_rules_ops *ops,
-				struct flowi4 *fl4)
+				struct flowi *fl, int flags)
 {
 	int iif = READ_ONCE(rule->iifindex);
 	bool match;
 
 	match = !READ_ONCE(rule->oifindex) &&
-		(!iif || iif == (READ_ONCE(rule->iif_is_l3_master) ? fl4->flowi4_l3mdev :
-								      fl4->flowi4_iif)) &&
-		!((rule->mark ^ fl4->flowi4_mark) & rule->mark_mask) && !rule->tun_id &&
-		(!rule->l3mdev || fl4->flowi4_l3mdev) &&
-		!uid_lt(fl4->flowi4_uid, rule->uid_range.start) &&
-		!uid_gt(fl4->flowi4_uid, rule->uid_range.end) &&
-		ops->match(rule, flowi4_to_flowi(fl4), 0);
+		(!iif || iif == (READ_ONCE(rule->iif_is_l3_master) ? fl->flowi_l3mdev :
+								      fl->flowi_iif)) &&
+		!((rule->mark ^ fl->flowi_mark) & rule->mark_mask) && !rule->tun_id &&
+		(!rule->l3mdev || fl->flowi_l3mdev) &&
+		!uid_lt(fl->flowi_uid, rule->uid_range.start) &&
+		!uid_gt(fl->flowi_uid, rule->uid_range.end) &&
+		ops->match(rule, fl, flags);
 	return match != !!(rule->flags & FIB_RULE_INVERT);
 }
 
 /*
  * The tables in which fib_rules_lookup() would look for this flow until one of
  * them has a route. struct fib4_rule is private and changes without an event,
- * so the rules are walked as they are. Without iif_known the flow's input
- * device is not known, nor what depends on it.
+ * so the rules are walked as they are; struct fib6_rule likewise. Without
+ * iif_known the flow's input device is not known, nor what depends on it.
  */
-static void altfib_walk_rules(struct net *net, struct flowi4 *fl4, bool iif_known,
-			      struct altfib_plan *plan)
+static void altfib_walk_rules(struct net *net, struct fib_rules_ops *ops, struct flowi *fl,
+			      int flags, bool iif_known, struct altfib_plan *plan)
 {
-	struct fib_rules_ops *ops = net->ipv4.rules_ops;
 	struct altfib_plan_table *table;
 	struct fib_rule *rule;
 
@@ -106,7 +109,7 @@ static void altfib_walk_rules(struct net *net, struct flowi4 *fl4, bool iif_know
 jumped:
 		if (!iif_known && (READ_ONCE(rule->iifindex) || rule->l3mdev))
 			return;
-		if (!altfib_rule_matches(rule, ops, fl4) || rule->action == FR_ACT_NOP)
+		if (!altfib_rule_matches(rule, ops, fl, flags) || rule->action == FR_ACT_NOP)
 			continue;
 		if (rule->action == FR_ACT_GOTO) {
 			struct fib_rule *target = rcu_dereference(rule->ctarget);
@@ -124,7 +127,7 @@ jumped:
 		if (rule->l3mdev) {
 			const struct net_device *dev;
 
-			dev = dev_get_by_index_rcu(net, fl4->flowi4_l3mdev);
+			dev = dev_get_by_index_rcu(net, fl->flowi_l3mdev);
 			if (rule->flags & FIB_RULE_INVERT || !dev || !netif_is_l3_master(dev))
 				return;
 			table->id = l3mdev_fib_table_rcu(dev);
@@ -157,7 +160,7 @@ void altfib_helper_plan(const struct altfib_packet *pkt, struct altfib_plan *pla
 
 	fib4_rules_early_flow_dissect(pkt->net, pkt->skb, &fl4, &keys);
 	l3mdev_update_flow(pkt->net, flowi4_to_flowi(&fl4));
-	altfib_walk_rules(pkt->net, &fl4, true, plan);
+	altfib_walk_rules(pkt->net, pkt->net->ipv4.rules_ops, flowi4_to_flowi(&fl4), 0, true, plan);
 }
 
 /*
@@ -195,7 +198,8 @@ void altfib_helper_source_plan(const struct altfib_packet *pkt, const struct alt
 		swap(fl4.fl4_sport, fl4.fl4_dport);
 	if (iif_known)
 		l3mdev_update_flow(pkt->net, flowi4_to_flowi(&fl4));
-	altfib_walk_rules(pkt->net, &fl4, iif_known, plan);
+	altfib_walk_rules(pkt->net, pkt->net->ipv4.rules_ops, flowi4_to_flowi(&fl4), 0, iif_known,
+			  plan);
 }
 
 /*
@@ -508,10 +512,13 @@ static void altfib_copy_addrs(struct flow_keys *to, const struct flow_keys *keys
 	}
 }
 
-/* fib_multipath_custom_hash_skb(): policy 3, the fields of fib_multipath_hash_fields. */
-static u32 altfib_custom_hash(const struct net *net, const struct sk_buff *skb)
+/*
+ * fib_multipath_custom_hash_skb() and rt6_multipath_custom_hash_skb(): policy 3,
+ * the fields of fib_multipath_hash_fields.
+ */
+static u32 altfib_custom_hash(const struct net *net, const struct sk_buff *skb, u32 fields,
+			      u16 family)
 {
-	u32 fields = READ_ONCE(net->ipv4.sysctl_fib_multipath_hash_fields);
 	u32 outer = 0, inner = 0;
 	struct flow_keys keys, hash;
 	bool encap = true;
@@ -519,11 +526,12 @@ static u32 altfib_custom_hash(const struct net *net, const struct sk_buff *skb)
 	if (fields & FIB_MULTIPATH_HASH_FIELD_OUTER_MASK) {
 		memset(&hash, 0, sizeof(hash));
 		skb_flow_dissect_flow_keys(skb, &keys, FLOW_DISSECTOR_F_STOP_AT_ENCAP);
-		hash.control.addr_type = FLOW_DISSECTOR_KEY_IPV4_ADDRS;
-		if (fields & FIB_MULTIPATH_HASH_FIELD_SRC_IP)
-			hash.addrs.v4addrs.src = keys.addrs.v4addrs.src;
-		if (fields & FIB_MULTIPATH_HASH_FIELD_DST_IP)
-			hash.addrs.v4addrs.dst = keys.addrs.v4addrs.dst;
+		keys.control.addr_type = family;
+		altfib_copy_addrs(&hash, &keys, fields & FIB_MULTIPATH_HASH_FIELD_SRC_IP,
+				  fields & FIB_MULTIPATH_HASH_FIELD_DST_IP);
+		if (family == FLOW_DISSECTOR_KEY_IPV6_ADDRS &&
+		    fields & FIB_MULTIPATH_HASH_FIELD_FLOWLABEL)
+			hash.tags.flow_label = keys.tags.flow_label;
 		if (fields & FIB_MULTIPATH_HASH_FIELD_IP_PROTO)
 			hash.basic.ip_proto = keys.basic.ip_proto;
 		if (fields & FIB_MULTIPATH_HASH_FIELD_SRC_PORT)
@@ -591,17 +599,26 @@ static int altfib_multipath_hash(const struct net *net, const struct sk_buff *sk
 			altfib_l3_keys(skb, &hash);
 		}
 	} else {
-		return policy == 3 ? altfib_custom_hash(net, skb) >> 1 : 0;
+		u32 fields = READ_ONCE(net->ipv4.sysctl_fib_multipath_hash_fields);
+
+		return policy != 3 ? 0 :
+		       altfib_custom_hash(net, skb, fields, FLOW_DISSECTOR_KEY_IPV4_ADDRS) >> 1;
 	}
 	return fib_multipath_hash_from_keys(net, &hash) >> 1;
 }
 
-/* fib_good_nh() and ipv4_good_nh(): is the neighbour not known to be unreachable? */
-static bool altfib_good_neighbour(const struct fib_nh_common *nhc)
+/*
+ * fib_good_nh(), ipv4_good_nh() and ipv6_good_nh(): is the neighbour not known
+ * to be unreachable?
+ */
+static bool altfib_good_neighbour(const struct fib_nh_common *nhc, u8 family)
 {
-	struct neighbour *n = __ipv4_neigh_lookup_noref(nhc->nhc_dev,
-							(__force u32)nhc->nhc_gw.ipv4);
+	struct neighbour *n;
 
+	if (family == AF_INET)
+		n = __ipv4_neigh_lookup_noref(nhc->nhc_dev, (__force u32)nhc->nhc_gw.ipv4);
+	else
+		n = __ipv6_neigh_lookup_noref(nhc->nhc_dev, &nhc->nhc_gw.ipv6);
 	return !n || READ_ONCE(n->nud_state) & NUD_VALID;
 }
 
@@ -609,7 +626,7 @@ static bool altfib_good_neighbour(const struct fib_nh_common *nhc)
  * nexthop_select_path_hthr() without its statistics. Resilient groups note
  * the time of each use, and are the kernel's.
  */
-static struct fib_nh_common *altfib_group_member(struct nexthop *nh, int hash)
+static struct fib_nh_common *altfib_group_member(struct nexthop *nh, int hash, u8 family)
 {
 	const struct nh_group *group = rcu_dereference(nh->nh_grp);
 	struct fib_nh_common *first = NULL;
@@ -621,9 +638,9 @@ static struct fib_nh_common *altfib_group_member(struct nexthop *nh, int hash)
 		const struct nh_grp_entry *entry = &group->nh_entries[i];
 		struct nh_info *info = rcu_dereference(entry->nh->nh_info);
 
-		if (info->family != AF_INET)
+		if (info->family != family || info->reject_nh)
 			return NULL;
-		if (!altfib_good_neighbour(&info->fib_nhc))
+		if (!altfib_good_neighbour(&info->fib_nhc, family))
 			continue;
 		if (!first)
 			first = &info->fib_nhc;
@@ -651,7 +668,7 @@ static struct fib_nh_common *altfib_route_member(struct fib_info *fi, int hash)
 		if (use_neigh && nh->fib_nh_scope == RT_SCOPE_LINK) {
 			if (nh->fib_nh_gw_family != AF_INET)
 				return NULL;
-			if (!altfib_good_neighbour(&nh->nh_common))
+			if (!altfib_good_neighbour(&nh->nh_common, AF_INET))
 				continue;
 		}
 		if (hash <= bound)
@@ -679,7 +696,7 @@ static noinline enum altfib_outcome altfib_find_member(const struct altfib_packe
 	if (nh->type != RTN_UNICAST)
 		return ALTFIB_MULTIPATH;
 	choice->hash = altfib_multipath_hash(pkt->net, pkt->skb);
-	nhc = fi->nh ? altfib_group_member(fi->nh, choice->hash) :
+	nhc = fi->nh ? altfib_group_member(fi->nh, choice->hash, AF_INET) :
 		       altfib_route_member(fi, choice->hash);
 	if (!nhc)
 		return ALTFIB_MULTIPATH;
@@ -1414,3 +1431,6 @@ int altfib_helper_netdev_ifindex(void *info, struct net **net)
 	*net = dev_net(dev);
 	return dev->ifindex;
 }
+
+/* One object, as the kernel crate's own helpers are: some of them share functions. */
+#include "helpers_ipv6.c"

@@ -14,6 +14,7 @@
 
 struct altfib_exceptions;
 struct dst_entry;
+struct fib6_info;
 struct fib_info;
 struct fib_nh_common;
 struct net;
@@ -48,12 +49,14 @@ enum altfib_outcome {
 	ALTFIB_NOT_FORWARDING,		/* forwarding is off on the input device */
 	ALTFIB_NO_ROUTE,		/* no prefix matches */
 	ALTFIB_LOCAL_PREFIX,		/* local route shorter than a host's */
+	ALTFIB_SOURCE_SPECIFIC,		/* routes for certain sources exist (IPv6) */
 	ALTFIB_DSCP,			/* the prefix has a route for a DSCP */
 	ALTFIB_ROUTE_TYPE,		/* broadcast, unreachable, blackhole, ... */
 	ALTFIB_MULTIPATH,		/* several paths */
 	ALTFIB_SOURCE,			/* source not certain to be accepted */
 	ALTFIB_REDIRECT,		/* leaves where it came in, a redirect is due */
 	ALTFIB_DEAD_NEXTHOP,		/* next hop dead or without carrier */
+	ALTFIB_REACHABILITY,		/* a host chooses a router by reachability (IPv6) */
 	ALTFIB_EXCEPTION,		/* next hop has PMTU or redirect exceptions */
 	ALTFIB_NO_DST,			/* the kernel has no usable dst yet */
 	ALTFIB_BUSY,			/* the mirror was being changed */
@@ -62,7 +65,7 @@ enum altfib_outcome {
 	ALTFIB_VERIFY_DUE,		/* would attach, but is to be verified */
 };
 
-/* Input device settings that the decision needs. */
+/* What the decision needs to know of a packet's surroundings. */
 enum altfib_in_flags {
 	ALTFIB_IN_FORWARDING	= 1,
 	ALTFIB_IN_ACCEPT_LOCAL	= 2,
@@ -80,6 +83,14 @@ struct altfib_packet {
 	u32 saddr;			/* host order */
 	u8 rp_filter;			/* 0, 1 or 2 */
 	u8 in_flags;			/* ALTFIB_IN_* */
+};
+
+/* One IPv6 packet, read once: see altfib_read_packet6(). */
+struct altfib_packet6 {
+	struct sk_buff *skb;
+	struct net *net;
+	u64 daddr[2];			/* host order, upper half first */
+	u8 in_flags;			/* ALTFIB_IN_RULES */
 };
 
 /* Longer lists of tables are the kernel's to walk. */
@@ -121,6 +132,26 @@ struct altfib_difference {
 	struct altfib_answer kernels;
 };
 
+/* The same for IPv6. */
+struct altfib_answer6 {
+	u8 gateway[16];
+	int ifindex;
+	int error;			/* of the route, or 0 */
+	u32 flags;			/* RTF_* */
+};
+
+struct altfib_difference6 {
+	u8 daddr[16];
+	u8 saddr[16];
+	u32 flowinfo;			/* as in the header */
+	int iif;
+	u32 mark;
+	u32 ports;
+	u8 nexthdr;
+	struct altfib_answer6 ours;
+	struct altfib_answer6 kernels;
+};
+
 enum altfib_verdict {
 	ALTFIB_AGREES,
 	ALTFIB_AGREES_ON_PATH,		/* on one of several */
@@ -160,6 +191,17 @@ struct altfib_nexthop {
 	u64 cookie;			/* grace period that frees the number */
 } ____cacheline_aligned;
 
+/*
+ * An IPv6 route, which is what the kernel's cached dsts belong to. rt is a
+ * counted reference while the record is in use, and NULL otherwise; it is read
+ * under RCU. The rest is the writer's.
+ */
+struct altfib_route6 {
+	struct fib6_info __rcu *rt;
+	u64 cookie;			/* grace period that frees the number */
+	u32 next;			/* in the list of free ones */
+};
+
 enum altfib_nexthop_flags {
 	ALTFIB_NH_DSCP		= 1,	/* its prefixes are the kernel's to decide */
 };
@@ -172,6 +214,15 @@ struct altfib_nexthop_info {
 	u8 paths;
 	u8 gateway_v6;
 	u8 reject;
+	char device[16];
+};
+
+/* What altfib_fib6_describe() tells about an IPv6 route, for people. */
+struct altfib_route6_info {
+	u8 gateway[16];
+	u32 metric;
+	u32 flags;			/* RTF_* */
+	u32 paths;
 	char device[16];
 };
 

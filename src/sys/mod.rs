@@ -6,6 +6,7 @@
 
 pub(crate) mod counters;
 pub(crate) mod cpu;
+pub(crate) mod family;
 pub(crate) mod fib;
 pub(crate) mod keyed;
 pub(crate) mod lock;
@@ -16,7 +17,10 @@ pub(crate) mod netfilter;
 pub(crate) mod nexthop;
 pub(crate) mod outcome;
 pub(crate) mod packet;
+pub(crate) mod packet6;
 pub(crate) mod rcu;
+pub(crate) mod records;
+pub(crate) mod route6;
 pub(crate) mod rtnl;
 pub(crate) mod seq;
 pub mod shared;
@@ -51,6 +55,8 @@ pub(crate) mod bindings {
         pub use super::helpers::*;
 
         // Only ever pointed at.
+        #[repr(C)]
+        pub struct fib6_info([u8; 0]);
         #[repr(C)]
         pub struct fib_info([u8; 0]);
         #[repr(C)]

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A hook at IPv4 PRE_ROUTING, after everybody else's.
+//! A hook at PRE_ROUTING, after everybody else's.
 //!
 //! C header: [`include/linux/netfilter.h`](srctree/include/linux/netfilter.h)
 
 use super::bindings;
+use super::family::Ipv4;
+use super::family::Ipv6;
 use super::net::Net;
 use super::packet::HookPacket;
 use super::rcu::ReadSide;
@@ -14,14 +16,30 @@ use kernel::error::to_result;
 use kernel::prelude::*;
 use kernel::types::Opaque;
 
-/// Somebody who wants to see each IPv4 packet that a namespace receives.
-pub(crate) trait Ipv4PreRouting: Sync {
+/// Where the packets of a family pass.
+pub(crate) trait Protocol {
+    const FAMILY: u32;
+    const LAST: c_int;
+}
+
+impl Protocol for Ipv4 {
+    const FAMILY: u32 = bindings::NFPROTO_IPV4;
+    const LAST: c_int = bindings::nf_ip_hook_priorities_NF_IP_PRI_LAST;
+}
+
+impl Protocol for Ipv6 {
+    const FAMILY: u32 = bindings::NFPROTO_IPV6;
+    const LAST: c_int = bindings::nf_ip6_hook_priorities_NF_IP6_PRI_LAST;
+}
+
+/// Somebody who wants to see each packet of a family that a namespace receives.
+pub(crate) trait PreRouting<P: Protocol>: Sync {
     /// One packet, which goes on in any case.
     ///
     /// # Context
     ///
     /// Softirq, or bottom halves off.
-    fn packet(&self, packet: HookPacket<'_>, rcu: ReadSide<'_>);
+    fn packet(&self, packet: HookPacket<'_, P>, rcu: ReadSide<'_>);
 }
 
 /// The hook of one owner in one namespace.
@@ -30,21 +48,21 @@ pub(crate) trait Ipv4PreRouting: Sync {
 ///
 /// While the hook is registered, `ops.priv` points to the owner.
 #[pin_data]
-pub(crate) struct Hook<T> {
+pub(crate) struct Hook<T, P> {
     #[pin]
     ops: Opaque<bindings::nf_hook_ops>,
     #[pin]
     _pin: PhantomPinned,
-    _t: PhantomData<fn(T)>,
+    _t: PhantomData<fn(T, P)>,
 }
 
 // SAFETY: The operations are changed by `register` and `unregister` only, whose callers
 // serialise them.
-unsafe impl<T> Send for Hook<T> {}
+unsafe impl<T, P> Send for Hook<T, P> {}
 // SAFETY: As above.
-unsafe impl<T> Sync for Hook<T> {}
+unsafe impl<T, P> Sync for Hook<T, P> {}
 
-impl<T: Ipv4PreRouting> Hook<T> {
+impl<T: PreRouting<P>, P: Protocol> Hook<T, P> {
     pub(crate) fn new() -> impl PinInit<Self> {
         pin_init!(Self {
             ops: Opaque::new(bindings::nf_hook_ops::default()),
@@ -67,9 +85,9 @@ impl<T: Ipv4PreRouting> Hook<T> {
         let mut ops = bindings::nf_hook_ops {
             hook: Some(Self::hook),
             priv_: owner.cast_mut().cast(),
-            pf: bindings::NFPROTO_IPV4 as u8,
+            pf: P::FAMILY as u8,
             hooknum: bindings::nf_inet_hooks_NF_INET_PRE_ROUTING,
-            priority: bindings::nf_ip_hook_priorities_NF_IP_PRI_LAST,
+            priority: P::LAST,
             ..Default::default()
         };
         ops.set_hook_ops_type(bindings::nf_hook_ops_type_NF_HOOK_OP_UNDEFINED);

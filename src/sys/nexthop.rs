@@ -11,21 +11,10 @@ use super::bindings;
 use super::fib::FibInfo;
 use super::net::Net;
 use super::rcu::ReadSide;
+use super::records::Writing;
 use super::shared::Grace;
 use core::cell::UnsafeCell;
-use core::marker::PhantomData;
-use core::mem::ManuallyDrop;
-use core::ptr;
-use core::sync::atomic::AtomicPtr;
-use core::sync::atomic::Ordering;
-use kernel::alloc::Flags;
 use kernel::prelude::*;
-use kernel::types::NotThreadSafe;
-
-/// Evidence that the caller is the only one who changes next hops: a borrow of their one
-/// [`RecordsWriter`].
-#[derive(Clone, Copy)]
-pub(crate) struct Writing<'a>(PhantomData<&'a ()>, NotThreadSafe);
 
 /// What became of an attempt to fill a slot.
 pub(crate) enum Fill {
@@ -46,6 +35,21 @@ pub(crate) enum Slot {
     Stale,
     /// Cached and valid.
     Cached,
+}
+
+/// A device's name, or `*` if it has none.
+pub(super) fn name(name: &[c_char]) -> &str {
+    let len = name.iter().position(|&c| c == 0).unwrap_or(0);
+    match name.get(..len) {
+        // CAST: The name is bytes whatever the sign of C's char.
+        Some(name) if !name.is_empty() => {
+            // SAFETY: `u8` and `c_char` have the same size.
+            let bytes =
+                unsafe { core::slice::from_raw_parts(name.as_ptr().cast::<u8>(), name.len()) };
+            core::str::from_utf8(bytes).unwrap_or("?")
+        }
+        _ => "*",
+    }
 }
 
 /// What a next hop looks like, for people.
@@ -74,18 +78,7 @@ impl Description {
 
     /// Name of the device, or `*` if there is none.
     pub(crate) fn device(&self) -> &str {
-        let name = &self.0.device;
-        let len = name.iter().position(|&c| c == 0).unwrap_or(0);
-        match name.get(..len) {
-            // CAST: The name is bytes whatever the sign of C's char.
-            Some(name) if !name.is_empty() => {
-                // SAFETY: `u8` and `c_char` have the same size.
-                let bytes =
-                    unsafe { core::slice::from_raw_parts(name.as_ptr().cast::<u8>(), name.len()) };
-                core::str::from_utf8(bytes).unwrap_or("?")
-            }
-            _ => "*",
-        }
+        name(&self.0.device)
     }
 }
 
@@ -294,158 +287,8 @@ impl NextHop {
     }
 }
 
-/// Records of the first page; each of the next seven pages has twice as many as the one before,
-/// the rest [`PAGE_MAX`] each. So a namespace with a few routes pays for a few records, and no
-/// allocation is larger than 64 KiB, since most are made where nobody may sleep.
-const PAGE_MIN: usize = 16;
-const PAGE_MAX: usize = 1024;
-const PAGES: usize = 7 + 256;
-/// Records in the pages that grow.
-const GROWING: usize = 2 * PAGE_MAX - PAGE_MIN;
+/// All next hops of a mirror by number.
+pub(crate) type Records = super::records::Records<NextHop, { 7 + 256 }>;
 
-/// Page of record `id`, and its place there.
-#[inline]
-fn place(id: u32) -> (usize, usize) {
-    let n = id as usize;
-    if n < GROWING {
-        // At least PAGE_MIN, so the logarithm exists and nothing wraps around.
-        let n = n.wrapping_add(PAGE_MIN);
-        let order = n.checked_ilog2().unwrap_or(0);
-        (
-            order.wrapping_sub(PAGE_MIN.ilog2()) as usize,
-            n ^ 1usize.wrapping_shl(order),
-        )
-    } else {
-        let n = n.wrapping_sub(GROWING);
-        ((n / PAGE_MAX).wrapping_add(7), n % PAGE_MAX)
-    }
-}
-
-/// Records in page `page`.
-fn page_len(page: usize) -> usize {
-    if page < 7 {
-        PAGE_MIN << page
-    } else {
-        PAGE_MAX
-    }
-}
-
-/// All next hops of a mirror by number, for readers under RCU.
-///
-/// Pages are added and never go before the whole does.
-///
-/// # Invariants
-///
-/// The first non-null entries of `pages` each own an array of `page_len` records; the others are
-/// null.
-pub(crate) struct Records {
-    pages: [AtomicPtr<NextHop>; PAGES],
-}
-
-// SAFETY: It owns `NextHop`s, which may be shared and sent.
-unsafe impl Send for Records {}
-// SAFETY: As above.
-unsafe impl Sync for Records {}
-
-impl Records {
-    /// None yet, and the one who may change them.
-    pub(crate) fn new() -> (Self, RecordsWriter) {
-        (
-            // INVARIANT: All null.
-            Self {
-                pages: [const { AtomicPtr::new(ptr::null_mut()) }; PAGES],
-            },
-            RecordsWriter {
-                len: 0,
-                pages: 0,
-                bytes: 0,
-            },
-        )
-    }
-
-    /// Record `id`, if there is one.
-    #[inline]
-    pub(crate) fn get(&self, id: u32) -> Option<&NextHop> {
-        let (page, i) = place(id);
-        // ORDERING: Acquire, so that the page's records are seen zeroed.
-        let base = self.pages.get(page)?.load(Ordering::Acquire);
-        if base.is_null() {
-            return None;
-        }
-        // SAFETY: `place` gives an index within the page's length, and by the type invariant the
-        // page lives as long as `self`.
-        Some(unsafe { &*base.add(i) })
-    }
-}
-
-impl Drop for Records {
-    fn drop(&mut self) {
-        for (page, base) in self.pages.iter_mut().enumerate() {
-            let base = *base.get_mut();
-            if !base.is_null() {
-                let len = page_len(page);
-                // SAFETY: By the type invariant, and `RecordsWriter::add` made it so.
-                drop(unsafe { KVec::from_raw_parts(base, len, len) });
-            }
-        }
-    }
-}
-
-/// The one who may change the records of one [`Records`].
-///
-/// # Invariants
-///
-/// There is one for each [`Records`].
-pub(crate) struct RecordsWriter {
-    len: u32,
-    pages: usize,
-    bytes: usize,
-}
-
-impl RecordsWriter {
-    /// Evidence for the methods of [`NextHop`].
-    pub(crate) fn writing(&mut self) -> Writing<'_> {
-        Writing(PhantomData, NotThreadSafe)
-    }
-
-    /// Number of records, bound or free.
-    pub(crate) fn len(&self) -> u32 {
-        self.len
-    }
-
-    /// Bytes of all pages.
-    pub(crate) fn memory(&self) -> usize {
-        self.bytes
-    }
-
-    /// Adds a free record to `records`, which must be the one it was made with, and returns its
-    /// number.
-    ///
-    /// # Errors
-    ///
-    /// `ENOMEM`; `ENOSPC` beyond 264,176 records.
-    pub(crate) fn add(&mut self, records: &Records, flags: Flags) -> Result<u32> {
-        let id = self.len;
-        let (page, i) = place(id);
-        if i == 0 && page >= self.pages {
-            let slot = records.pages.get(page).ok_or(ENOSPC)?;
-            let len = page_len(page);
-            let mut fresh = KVec::with_capacity(len, flags)?;
-            while fresh.len() < len {
-                fresh
-                    .push_within_capacity(pin_init::zeroed::<NextHop>())
-                    .map_err(|_| ENOMEM)?;
-            }
-            let mut fresh = ManuallyDrop::new(fresh);
-            // INVARIANT: The page is given to `records`, in its order.
-            // ORDERING: Release, pairs with `get`.
-            slot.store(fresh.as_mut_ptr(), Ordering::Release);
-            self.pages = page.wrapping_add(1);
-            self.bytes = self
-                .bytes
-                .wrapping_add(len.wrapping_mul(size_of::<NextHop>()));
-        }
-        self.len = id.wrapping_add(1);
-        Ok(id)
-    }
-}
+/// The one who may change them.
+pub(crate) type RecordsWriter = super::records::RecordsWriter<NextHop, { 7 + 256 }>;

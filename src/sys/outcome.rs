@@ -40,6 +40,8 @@ outcomes! {
     NOT_FORWARDING = altfib_outcome_ALTFIB_NOT_FORWARDING,
     NO_ROUTE = altfib_outcome_ALTFIB_NO_ROUTE,
     LOCAL_PREFIX = altfib_outcome_ALTFIB_LOCAL_PREFIX,
+    SOURCE_SPECIFIC = altfib_outcome_ALTFIB_SOURCE_SPECIFIC,
+    REACHABILITY = altfib_outcome_ALTFIB_REACHABILITY,
     DSCP = altfib_outcome_ALTFIB_DSCP,
     ROUTE_TYPE = altfib_outcome_ALTFIB_ROUTE_TYPE,
     MULTIPATH = altfib_outcome_ALTFIB_MULTIPATH,

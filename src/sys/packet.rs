@@ -3,9 +3,10 @@
 //! A packet at PRE_ROUTING, and what the decision needs of it.
 
 use super::bindings;
+use super::family::Ipv4;
 use super::net::Net;
 use super::netfilter::Hook;
-use super::netfilter::Ipv4PreRouting;
+use super::netfilter::PreRouting;
 use super::nexthop::NextHop;
 use super::outcome::Outcome;
 use super::rcu::ReadSide;
@@ -19,16 +20,16 @@ use kernel::sync::rcu;
 /// # Invariants
 ///
 /// Both pointers are valid for `'a`.
-pub(crate) struct HookPacket<'a> {
-    skb: *mut bindings::sk_buff,
-    state: *const bindings::nf_hook_state,
-    _life: PhantomData<&'a ()>,
+pub(crate) struct HookPacket<'a, P> {
+    pub(super) skb: *mut bindings::sk_buff,
+    pub(super) state: *const bindings::nf_hook_state,
+    _life: PhantomData<(&'a (), fn(P))>,
 }
 
-impl<'a> HookPacket<'a> {
+impl<'a, P> HookPacket<'a, P> {
     /// # Safety
     ///
-    /// Both pointers are valid for `'a`, at NFPROTO_IPV4 PRE_ROUTING.
+    /// Both pointers are valid for `'a`, at PRE_ROUTING of `P`.
     pub(super) unsafe fn new(
         skb: *mut bindings::sk_buff,
         state: *const bindings::nf_hook_state,
@@ -40,12 +41,14 @@ impl<'a> HookPacket<'a> {
             _life: PhantomData,
         }
     }
+}
 
+impl<'a> HookPacket<'a, Ipv4> {
     /// Reads the packet and its input device, or says why altfib must leave it alone.
     #[inline]
-    pub(crate) fn read<T: Ipv4PreRouting>(
+    pub(crate) fn read<T: PreRouting<Ipv4>>(
         self,
-        ours: &Hook<T>,
+        ours: &Hook<T, Ipv4>,
         _rcu: ReadSide<'_>,
     ) -> Result<Packet<'a>, Outcome> {
         let mut packet = MaybeUninit::uninit();
@@ -196,7 +199,7 @@ impl Packet<'_> {
 ///
 /// `n` and `open` are written, `n` is at most the length of `tables`, and so many of these are
 /// written.
-pub(crate) struct Plan(MaybeUninit<bindings::altfib_plan>);
+pub(crate) struct Plan(pub(super) MaybeUninit<bindings::altfib_plan>);
 
 impl Plan {
     /// Table by table.
@@ -313,7 +316,7 @@ impl Difference {
     pub(crate) fn again<R>(
         &self,
         net: &Net,
-        f: impl FnOnce(HookPacket<'_>, ReadSide<'_>) -> R,
+        f: impl FnOnce(HookPacket<'_, Ipv4>, ReadSide<'_>) -> R,
     ) -> Option<R> {
         let guard = rcu::read_lock();
         let mut state = MaybeUninit::uninit();

@@ -16,3 +16,12 @@ pub(crate) fn now_us() -> u64 {
     let ns = unsafe { kernel::bindings::ktime_get() };
     (ns as u64) / 1000
 }
+
+/// Sleeps for so many milliseconds at least.
+///
+/// # Context
+///
+/// Process.
+pub(crate) fn sleep_ms(ms: i64) {
+    kernel::time::delay::fsleep(kernel::time::Delta::from_millis(ms));
+}

@@ -12,10 +12,15 @@
 //! route caches. So an audit has a price for a while afterwards, and never comes by itself.
 
 use crate::lpm::sort;
-use crate::mirror::ipv4::Ipv4;
-use crate::mirror::ipv4::Match;
+use crate::lpm::Family;
+use crate::lpm::Prefix;
+use crate::mirror::ipv4;
+use crate::mirror::ipv6;
 use crate::mirror::tables::Which;
+use crate::mirror::Kind;
 use crate::mirror::Mirror;
+use crate::sys::family::Ipv4;
+use crate::sys::family::Ipv6;
 use crate::sys::fib;
 use crate::sys::fib::Agreement;
 use crate::sys::fib::FibEvent;
@@ -24,6 +29,8 @@ use crate::sys::fib::FollowFib;
 use crate::sys::lock::BhLock;
 use crate::sys::net::Net;
 use crate::sys::rcu::ReadSide;
+use crate::sys::route6;
+use crate::sys::route6::Fib6Event;
 use crate::sys::rtnl::Rtnl;
 use crate::sys::time;
 use crate::sys::work;
@@ -36,6 +43,9 @@ const BATCH: usize = 128;
 
 /// Addresses that are looked at once more; with more differences the rest is only counted.
 const AGAIN: usize = 1024;
+
+/// Looks at an address whose routes keep changing.
+const TRIES: u32 = 8;
 
 /// Attempts at a dump that routes outgrow.
 const ATTEMPTS: u32 = 4;
@@ -56,62 +66,224 @@ pub(crate) struct Report {
     pub(crate) transient: usize,
     /// Differences that were not, and the first.
     pub(crate) differences: usize,
-    pub(crate) first: u32,
+    pub(crate) first: u128,
     /// Microseconds that it took, and of these with RTNL held for the dump.
     pub(crate) took_us: u64,
     pub(crate) held_us: u64,
 }
 
-/// A table, and an address of it in the lower half. The local, the main and the default table are
-/// one here, 0, as they are for a lookup without policy rules.
-type Border = u64;
+/// A table, and an address in it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Border<A> {
+    table: u32,
+    addr: A,
+}
 
-fn border(which: Which, addr: u32) -> Border {
-    let table = match which {
-        Which::Local | Which::Main | Which::Other(fib::TABLE_DEFAULT) => 0,
-        Which::Other(id) => id,
-    };
-    u64::from(table) << 32 | u64::from(addr)
+type BorderOf<K> = Border<<<K as Kind>::Family as Family>::Addr>;
+
+/// A family that can be audited.
+pub(crate) trait Audited: Kind {
+    /// The table and the prefix that an event is about.
+    fn place(event: Self::Event<'_>) -> Option<(u32, Prefix<Self::Family>)>;
+
+    /// What stands for a table in a border; tables that are asked as one are one.
+    fn joined(table: u32) -> u32;
+
+    /// The first table of a mirror with at least this id that has a prefix.
+    fn next_table(routes: &Self::Routes, id: u32) -> Option<u32>;
+
+    /// The first prefix of a table behind `after`.
+    fn next(
+        routes: &Self::Routes,
+        which: Which,
+        after: Option<Prefix<Self::Family>>,
+    ) -> Option<Prefix<Self::Family>>;
+
+    /// How many prefixes the mirror has.
+    fn len(mirror: &Mirror<Self>) -> usize;
+
+    /// Whether both say the same of an address.
+    fn compare(
+        net: &Net,
+        serving: &Self::Serving,
+        at: BorderOf<Self>,
+        rcu: ReadSide<'_>,
+    ) -> Agreement;
+
+    /// Whether both say the same while neither changes.
+    fn compare_again(net: &Net, mirror: &Mirror<Self>, at: BorderOf<Self>) -> Result<Agreement>;
+}
+
+fn compare<K: Audited>(
+    net: &Net,
+    mirror: &Mirror<K>,
+    at: BorderOf<K>,
+    rcu: ReadSide<'_>,
+) -> Result<Agreement> {
+    let serving = mirror.serving(rcu).ok_or(EBUSY)?;
+    Ok(K::compare(net, serving, at, rcu))
+}
+
+impl Audited for Ipv4 {
+    fn place(event: FibEvent<'_>) -> Option<(u32, Prefix<Self::Family>)> {
+        match event {
+            FibEvent::Replace {
+                table, dst, len, ..
+            }
+            | FibEvent::Delete { table, dst, len } => Some((table, Prefix::new(dst, len)?)),
+            FibEvent::PathChanged { .. } => None,
+        }
+    }
+
+    /// The local, the main and the default table are one, 0, as for a lookup without policy rules.
+    fn joined(table: u32) -> u32 {
+        match table {
+            fib::TABLE_LOCAL | fib::TABLE_MAIN | fib::TABLE_DEFAULT => 0,
+            table => table,
+        }
+    }
+
+    fn next_table(routes: &ipv4::Routes, id: u32) -> Option<u32> {
+        routes.next_table(id).map(|(id, _)| id)
+    }
+
+    fn next(
+        routes: &ipv4::Routes,
+        which: Which,
+        after: Option<Prefix<Self::Family>>,
+    ) -> Option<Prefix<Self::Family>> {
+        routes.next(which, after).map(|(prefix, _)| prefix)
+    }
+
+    fn len(mirror: &Mirror<Self>) -> usize {
+        mirror.sizes().prefixes()
+    }
+
+    fn compare(
+        net: &Net,
+        serving: &ipv4::Serving,
+        at: Border<u32>,
+        rcu: ReadSide<'_>,
+    ) -> Agreement {
+        let found = match at.table {
+            0 => serving.lookup(at.addr),
+            table => serving.lookup_in(table, at.addr),
+        };
+        let nh = match found {
+            ipv4::Match::NextHop(nh) => Some(nh),
+            ipv4::Match::LocalPrefix | ipv4::Match::Unclear => return Agreement::Kernels,
+            ipv4::Match::None => None,
+        };
+        fib::agreement(net, at.table, at.addr, nh, rcu)
+    }
+
+    fn compare_again(net: &Net, mirror: &Mirror<Self>, at: Border<u32>) -> Result<Agreement> {
+        // Nobody changes a route now, and every change is in both tables.
+        let _rtnl = Rtnl::lock();
+        let guard = rcu::read_lock();
+        compare(net, mirror, at, ReadSide::of(&guard))
+    }
+}
+
+impl Audited for Ipv6 {
+    fn place(event: Fib6Event<'_>) -> Option<(u32, Prefix<Self::Family>)> {
+        let (Fib6Event::Replace { rt } | Fib6Event::Delete { rt, .. }) = event;
+        if rt.has_source() {
+            return None;
+        }
+        let key = rt.key();
+        Some((key.table, Prefix::new(key.dst, key.len)?))
+    }
+
+    fn joined(table: u32) -> u32 {
+        table
+    }
+
+    fn next_table(routes: &ipv6::Routes, id: u32) -> Option<u32> {
+        routes.next_table(id).map(|(id, _)| id)
+    }
+
+    fn next(
+        routes: &ipv6::Routes,
+        which: Which,
+        after: Option<Prefix<Self::Family>>,
+    ) -> Option<Prefix<Self::Family>> {
+        routes.next(which, after).map(|(prefix, _)| prefix)
+    }
+
+    fn len(mirror: &Mirror<Self>) -> usize {
+        mirror.sizes().prefixes()
+    }
+
+    fn compare(
+        net: &Net,
+        serving: &ipv6::Serving,
+        at: Border<u128>,
+        rcu: ReadSide<'_>,
+    ) -> Agreement {
+        let route = match serving.lookup_in(at.table, at.addr) {
+            ipv6::Match::Route(route) => Some(route),
+            ipv6::Match::Unclear => return Agreement::Kernels,
+            ipv6::Match::None => None,
+        };
+        route6::agreement(net, at.table, at.addr, route, rcu)
+    }
+
+    /// Nothing keeps IPv6 routes from changing, but each change moves their generation.
+    fn compare_again(net: &Net, mirror: &Mirror<Self>, at: Border<u128>) -> Result<Agreement> {
+        for _ in 0..TRIES {
+            let before = route6::generation(net);
+            time::sleep_ms(1);
+            let guard = rcu::read_lock();
+            let result = compare(net, mirror, at, ReadSide::of(&guard))?;
+            drop(guard);
+            if !matches!(result, Agreement::Different) || before == route6::generation(net) {
+                return Ok(result);
+            }
+        }
+        Ok(Agreement::Kernels)
+    }
 }
 
 /// Borders of the kernel's prefixes, as its dump tells them.
 #[pin_data]
-struct Dump {
+struct Dump<K: Audited> {
     #[pin]
-    list: BhLock<List>,
+    list: BhLock<List<K>>,
 }
 
-struct List {
-    borders: KVVec<Border>,
+struct List<K: Audited> {
+    borders: KVVec<BorderOf<K>>,
     /// Routes, those included that found no room.
     routes: usize,
     overflowed: bool,
 }
 
 /// Where the answer may change: at the first address, and behind the last.
-fn borders(addr: u32, len: u8) -> [Option<u32>; 2] {
-    let rest = u32::MAX.checked_shr(u32::from(len)).unwrap_or(0);
-    [Some(addr), (addr | rest).checked_add(1)]
+fn borders<K: Audited>(table: u32, prefix: Prefix<K::Family>) -> [Option<BorderOf<K>>; 2] {
+    let border = |addr| Border {
+        table: K::joined(table),
+        addr,
+    };
+    [
+        Some(border(prefix.addr())),
+        <K::Family as Family>::successor(<K::Family as Family>::host_ones(
+            prefix.addr(),
+            prefix.len(),
+        ))
+        .map(border),
+    ]
 }
 
-impl FollowFib for Dump {
-    fn event(&self, event: FibEvent<'_>) {
-        let (FibEvent::Replace {
-            table, dst, len, ..
-        }
-        | FibEvent::Delete { table, dst, len }) = event
-        else {
+impl<K: Audited> FollowFib<K> for Dump<K> {
+    fn event(&self, event: K::Event<'_>) {
+        let Some((table, prefix)) = K::place(event) else {
             return;
         };
-        let which = Which::from_id(table);
         let mut list = self.list.lock();
         list.routes = list.routes.wrapping_add(1);
-        for addr in borders(dst, len).into_iter().flatten() {
-            if list
-                .borders
-                .push_within_capacity(border(which, addr))
-                .is_err()
-            {
+        for border in borders::<K>(table, prefix).into_iter().flatten() {
+            if list.borders.push_within_capacity(border).is_err() {
                 list.overflowed = true;
             }
         }
@@ -136,26 +308,32 @@ impl FollowFib for Dump {
 /// # Context
 ///
 /// Process, may sleep, takes RTNL.
-pub(crate) fn audit(net: &Net, mirror: &Mirror<Ipv4>) -> Result<Report> {
+pub(crate) fn audit<K: Audited>(net: &Net, mirror: &Mirror<K>) -> Result<Report> {
     let begin = time::now_us();
     let mut report = Report::default();
     let mut borders = kernel_borders(net, mirror, &mut report)?;
     mirror_borders(mirror, &mut borders, &mut report)?;
     // Where every table starts, whether a prefix does or not.
-    borders.push(0, GFP_KERNEL_ACCOUNT)?;
     let mut id = 0;
-    while let Some(table) = mirror
-        .with_routes(|routes, _| routes.next_table(id).map(|(id, _)| id))
-        .ok_or(EBUSY)?
-    {
-        borders.push(border(Which::from_id(table), 0), GFP_KERNEL_ACCOUNT)?;
-        let Some(next) = table.checked_add(1) else {
-            break;
+    loop {
+        let border = Border {
+            table: K::joined(id),
+            addr: Default::default(),
         };
-        id = next;
+        borders.push(border, GFP_KERNEL_ACCOUNT)?;
+        let next = mirror
+            .with_routes(|routes, _| K::next_table(routes, id.saturating_add(1)))
+            .ok_or(EBUSY)?;
+        match next {
+            Some(next) if next > id => id = next,
+            _ => break,
+        }
     }
+    let Some(&any) = borders.first() else {
+        return Err(EBUSY);
+    };
 
-    let mut room = KVVec::from_elem(0, sort::spare(borders.len()), GFP_KERNEL_ACCOUNT)?;
+    let mut room = KVVec::from_elem(any, sort::spare(borders.len()), GFP_KERNEL_ACCOUNT)?;
     sort::sort(&mut borders, &mut room, |a, b| a < b).ok_or(ENOMEM)?;
     drop(room);
 
@@ -183,16 +361,11 @@ pub(crate) fn audit(net: &Net, mirror: &Mirror<Ipv4>) -> Result<Report> {
         work::reschedule();
     }
 
-    for &addr in &again {
-        // Nobody changes a route now, and every change is in both tables.
-        let rtnl = Rtnl::lock();
-        let guard = rcu::read_lock();
-        let result = compare(net, mirror, addr, ReadSide::of(&guard))?;
-        drop(guard);
-        drop(rtnl);
+    for &at in &again {
+        let result = K::compare_again(net, mirror, at)?;
         if matches!(result, Agreement::Different) {
             if report.differences == 0 {
-                report.first = addr as u32;
+                report.first = <K::Family as Family>::to_u128(at.addr);
             }
             report.differences = report.differences.wrapping_add(1);
         } else {
@@ -205,15 +378,14 @@ pub(crate) fn audit(net: &Net, mirror: &Mirror<Ipv4>) -> Result<Report> {
 }
 
 /// The borders of the kernel's prefixes.
-fn kernel_borders(net: &Net, mirror: &Mirror<Ipv4>, report: &mut Report) -> Result<KVVec<Border>> {
-    let sizes = mirror.sizes();
-    let mut routes = sizes
-        .main
-        .saturating_add(sizes.local)
-        .saturating_add(sizes.others)
-        .saturating_add(1024);
+fn kernel_borders<K: Audited>(
+    net: &Net,
+    mirror: &Mirror<K>,
+    report: &mut Report,
+) -> Result<KVVec<BorderOf<K>>> {
+    let mut routes = K::len(mirror).saturating_add(1024);
     for _ in 0..ATTEMPTS {
-        let list = List {
+        let list = List::<K> {
             borders: KVVec::with_capacity(routes.saturating_mul(2), GFP_KERNEL_ACCOUNT)?,
             routes: 0,
             overflowed: false,
@@ -224,7 +396,7 @@ fn kernel_borders(net: &Net, mirror: &Mirror<Ipv4>, report: &mut Report) -> Resu
             }),
             GFP_KERNEL,
         )?;
-        let notifier = KBox::pin_init(FibNotifier::<Dump>::new(), GFP_KERNEL)?;
+        let notifier = KBox::pin_init(FibNotifier::<Dump<K>, K>::new(), GFP_KERNEL)?;
         let begin = time::now_us();
         // SAFETY: `dump` outlives the registration, which ends below.
         unsafe { notifier.register(net, &*dump)? };
@@ -243,20 +415,18 @@ fn kernel_borders(net: &Net, mirror: &Mirror<Ipv4>, report: &mut Report) -> Resu
 }
 
 /// Adds the borders of the mirror's prefixes.
-fn mirror_borders(
-    mirror: &Mirror<Ipv4>,
-    borders: &mut KVVec<Border>,
+fn mirror_borders<K: Audited>(
+    mirror: &Mirror<K>,
+    borders: &mut KVVec<BorderOf<K>>,
     report: &mut Report,
 ) -> Result {
     let mut id = 0;
-    while let Some(which) = mirror
-        .with_routes(|routes, _| routes.next_table(id).map(|(id, _)| id))
+    while let Some(table) = mirror
+        .with_routes(|routes, _| K::next_table(routes, id))
         .ok_or(EBUSY)?
-        .map(|table| {
-            id = table.saturating_add(1);
-            Which::from_id(table)
-        })
     {
+        id = table.saturating_add(1);
+        let which = Which::from_id(table);
         let mut after = None;
         loop {
             let more = BATCH.wrapping_mul(2);
@@ -266,16 +436,13 @@ fn mirror_borders(
             let listed = mirror
                 .with_routes(|routes, _| {
                     for n in 0..BATCH {
-                        let Some((prefix, _)) = routes.next(which, after) else {
+                        let Some(prefix) = K::next(routes, which, after) else {
                             return n;
                         };
                         after = Some(prefix);
-                        for addr in self::borders(prefix.addr(), prefix.len())
-                            .into_iter()
-                            .flatten()
-                        {
+                        for border in self::borders::<K>(table, prefix).into_iter().flatten() {
                             // There is room for them.
-                            let _ = borders.push_within_capacity(border(which, addr));
+                            let _ = borders.push_within_capacity(border);
                         }
                     }
                     BATCH
@@ -289,20 +456,4 @@ fn mirror_borders(
         }
     }
     Ok(())
-}
-
-/// Whether both say the same.
-fn compare(net: &Net, mirror: &Mirror<Ipv4>, at: Border, rcu: ReadSide<'_>) -> Result<Agreement> {
-    let serving = mirror.serving(rcu).ok_or(EBUSY)?;
-    let (table, addr) = ((at >> 32) as u32, at as u32);
-    let found = match table {
-        0 => serving.lookup(addr),
-        table => serving.lookup_in(table, addr),
-    };
-    let nh = match found {
-        Match::NextHop(nh) => Some(nh),
-        Match::LocalPrefix | Match::Unclear => return Ok(Agreement::Kernels),
-        Match::None => None,
-    };
-    Ok(fib::agreement(net, table, addr, nh, rcu))
 }

@@ -10,12 +10,11 @@
 
 pub(crate) mod audit;
 
-use crate::mirror::ipv4::Ipv4;
 use crate::mirror::Mirror;
 use crate::sys::lock::BhLock;
 use crate::sys::net::Net;
-use crate::sys::packet::Difference;
 use crate::sys::time;
+use audit::Audited;
 use audit::Report;
 use kernel::new_mutex;
 use kernel::prelude::*;
@@ -64,19 +63,19 @@ impl<T: Copy> List<T> {
 
 /// A mismatch that was confirmed.
 #[derive(Clone, Copy)]
-pub(crate) struct Mismatch {
+pub(crate) struct Mismatch<D> {
     /// Milliseconds since boot.
     pub(crate) at: u64,
-    pub(crate) difference: Difference,
+    pub(crate) difference: D,
 }
 
-/// The differences of one namespace.
+/// The differences of one family in one namespace.
 #[pin_data]
-pub(crate) struct Verification {
+pub(crate) struct Verification<D: Copy> {
     #[pin]
-    waiting: BhLock<List<Difference>>,
+    waiting: BhLock<List<D>>,
     #[pin]
-    kept: BhLock<List<Mismatch>>,
+    kept: BhLock<List<Mismatch<D>>>,
     #[pin]
     report: BhLock<Option<Report>>,
     /// One audit at a time.
@@ -84,7 +83,7 @@ pub(crate) struct Verification {
     auditing: Mutex<()>,
 }
 
-impl Verification {
+impl<D: Copy> Verification<D> {
     pub(crate) fn new(
         waiting: Pin<&'static LockClassKey>,
         kept: Pin<&'static LockClassKey>,
@@ -99,18 +98,18 @@ impl Verification {
     }
 
     /// Leaves a difference to be looked at again. `false` if there is no room.
-    pub(crate) fn leave(&self, difference: Difference) -> bool {
+    pub(crate) fn leave(&self, difference: D) -> bool {
         self.waiting.lock().add(difference)
     }
 
     /// Takes a difference that waits.
-    pub(crate) fn take(&self) -> Option<Difference> {
+    pub(crate) fn take(&self) -> Option<D> {
         let mut waiting = self.waiting.lock();
         waiting.items.iter_mut().find_map(Option::take)
     }
 
     /// Audits the mirror; see [`audit::audit`]. Returns the number of differences.
-    pub(crate) fn audit(&self, net: &Net, mirror: &Mirror<Ipv4>) -> Result<usize> {
+    pub(crate) fn audit<K: Audited>(&self, net: &Net, mirror: &Mirror<K>) -> Result<usize> {
         let _one = self.auditing.lock();
         let report = audit::audit(net, mirror)?;
         *self.report.lock() = Some(report);
@@ -123,7 +122,7 @@ impl Verification {
     }
 
     /// Keeps a mismatch to be read.
-    pub(crate) fn keep(&self, difference: Difference) {
+    pub(crate) fn keep(&self, difference: D) {
         self.kept.lock().keep(Mismatch {
             at: time::now_ms(),
             difference,
@@ -131,7 +130,7 @@ impl Verification {
     }
 
     /// The mismatches that are kept, newest last; `n` counts from the oldest of them.
-    pub(crate) fn kept(&self, n: usize) -> Option<Mismatch> {
+    pub(crate) fn kept(&self, n: usize) -> Option<Mismatch<D>> {
         let kept = self.kept.lock();
         let first = kept.seen.saturating_sub(ROOM);
         let at = first.checked_add(n).filter(|&at| at < kept.seen)?;
