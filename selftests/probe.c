@@ -78,6 +78,14 @@ static uint64_t now_ms(void)
 	return ts.tv_sec * 1000ull + ts.tv_nsec / 1000000;
 }
 
+static uint64_t now_us(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000ull + ts.tv_nsec / 1000;
+}
+
 static void sleep_us(unsigned int us)
 {
 	struct timespec ts = { us / 1000000, us % 1000000 * 1000l };
@@ -436,6 +444,7 @@ struct tap {
 	int fd;
 	bool out, arp;
 	atomic_ullong frames;
+	atomic_ullong stamped[2];	/* by the last bit of the stamp */
 };
 
 struct seen {
@@ -1162,6 +1171,7 @@ struct flood {
 	int fd, cpu;
 	unsigned int pps;
 	atomic_ullong sent, refused;
+	atomic_ullong given[2];		/* to the device; [1]: during a change */
 	atomic_bool stop;
 };
 
@@ -1171,23 +1181,36 @@ static void *flood_thread(void *arg)
 {
 	static _Thread_local uint8_t buf[PKT_MAX];
 	struct flood *f = arg;
-	unsigned int i = 0;
+	uint64_t due = now_us(), now;
+	unsigned int i = 0, e;
 	size_t len;
 
 	if (f->cpu >= 0)
 		to_cpu(f->cpu);
 	while (!f->stop) {
-		len = pkt_build(&f->spec, i, epoch, buf);
+		e = epoch;
+		len = pkt_build(&f->spec, i, e, buf);
 		/* The device may be down or gone: that is what is tested. */
 		if (send(f->fd, buf, len, MSG_DONTWAIT) < 0) {
 			f->refused++;
 			sleep_us(100);
+		} else {
+			f->given[e % 2]++;
 		}
 		f->sent++;
 		if (++i == f->spec.n)
 			i = 0;
-		if (f->pps)
-			sleep_us(1000000 / f->pps);
+		if (!f->pps)
+			continue;
+		/* A sleep may last a tick, so what it delayed follows at once. */
+		due += 1000000 / f->pps;
+		now = now_us();
+		if (now > due + 20000)
+			due = now - 20000;
+		while (due > now && !f->stop) {
+			sleep_us(due - now);
+			now = now_us();
+		}
 	}
 	return NULL;
 }
@@ -1235,6 +1258,56 @@ static void cmd_flood_end(int argc, char **argv)
 		       (unsigned long long)f->refused);
 	}
 	n_floods = 0;
+}
+
+/*
+ * change begin ... change end: what is sent between them may be lost because of
+ * the change. After that nothing may.
+ */
+static void cmd_change(int argc, char **argv)
+{
+	bool begin = argc == 2 && !strcmp(argv[1], "begin");
+
+	if (!begin && (argc != 2 || strcmp(argv[1], "end")))
+		die("usage: change begin|end");
+	if (epoch % 2 != !begin)
+		die("change %s: out of turn", argv[1]);
+	epoch++;
+}
+
+/*
+ * lost NAME TAP...: of what this flood gave to its device, how much came to none
+ * of these taps, during changes and at rest. After flood-end and watch-end.
+ */
+static void cmd_lost(int argc, char **argv)
+{
+	long long lost[2];
+	struct tpacket_stats st;
+	socklen_t sl = sizeof(st);
+	struct flood *f = floods;
+	int i, k;
+
+	while (f < floods + MAX_FLOODS && argc > 1 && strcmp(f->name, argv[1]))
+		f++;
+	if (argc < 3 || f == floods + MAX_FLOODS)
+		die("usage: lost FLOOD TAP...");
+	lost[0] = f->given[0];
+	lost[1] = f->given[1];
+	for (k = 2; k < argc; k++) {
+		for (i = 0; i < n_taps && strcmp(taps[i].name, argv[k]); i++)
+			;
+		if (i == n_taps)
+			die("no tap %s", argv[k]);
+		if (!getsockopt(taps[i].fd, SOL_PACKET, PACKET_STATISTICS, &st,
+				&sl) && st.tp_drops)
+			die("tap %s lost %u frames: the result says nothing",
+			    taps[i].name, st.tp_drops);
+		lost[0] -= taps[i].stamped[0];
+		lost[1] -= taps[i].stamped[1];
+	}
+	printf("# lost: %lld at rest of %llu, %lld in changes of %llu\n",
+	       lost[0], (unsigned long long)f->given[0], lost[1],
+	       (unsigned long long)f->given[1]);
 }
 
 /* Waits until every flood has sent @n more. */
@@ -1287,6 +1360,7 @@ static void *watch_main(void *arg)
 				if (!pkt_stamp(buf, len, &e))
 					continue;
 				taps[i].frames++;
+				taps[i].stamped[e % 2]++;
 				if (e < MAX_EPOCHS)
 					watched[e][buf[5]]++;
 			}
@@ -1513,6 +1587,76 @@ static void cmd_fill(int argc, char **argv)
 	close(fd);
 }
 
+/*
+ * rtnl-watch NS DEV ... rtnl-end: sets DEV's MTU to what it is, twice a millisecond,
+ * which does nothing but take RTNL, and says how late it was done at most. Late,
+ * since a holder of RTNL that does not let go of the CPU delays the attempt, too.
+ */
+static pthread_t rtnl_thread;
+static atomic_bool rtnl_watching;
+static uint64_t rtnl_longest, rtnl_times, rtnl_total;
+
+static void *rtnl_main(void *arg)
+{
+	char *args = arg;
+	uint64_t due, took;
+	int err;
+
+	while (rtnl_watching) {
+		due = now_us() + 500;
+		sleep_us(500);
+		err = rtnl_ip(args, NETNS_DIR);
+		if (err)
+			die("ip %s: %s", args, strerror(-err));
+		took = now_us() - due;
+		if (took > rtnl_longest)
+			rtnl_longest = took;
+		rtnl_total += took;
+		rtnl_times++;
+	}
+	free(args);
+	return NULL;
+}
+
+static void cmd_rtnl_watch(int argc, char **argv)
+{
+	char *args;
+
+	if (argc != 3 || rtnl_watching)
+		die("usage: rtnl-watch NS DEV (once)");
+	if (asprintf(&args, "link set %s mtu 1400", argv[2]) < 0)
+		die("out of memory");
+	rtnl_longest = 0;
+	rtnl_times = 0;
+	rtnl_total = 0;
+	rtnl_watching = true;
+	enter(argv[1]);
+	/* The thread stays in the namespace in which it is made. */
+	if (pthread_create(&rtnl_thread, NULL, rtnl_main, args))
+		die("cannot start a thread");
+	leave();
+}
+
+static void cmd_rtnl_end(int argc, char **argv)
+{
+	(void)argc;
+	(void)argv;
+	rtnl_watching = false;
+	pthread_join(rtnl_thread, NULL);
+	printf("# rtnl: taken %llu times, late by %llu us at most, %llu us on average\n",
+	       (unsigned long long)rtnl_times,
+	       (unsigned long long)rtnl_longest,
+	       (unsigned long long)(rtnl_total / (rtnl_times ?: 1)));
+}
+
+/* Waits until each device that came up is ready to send. */
+static void cmd_links(int argc, char **argv)
+{
+	(void)argc;
+	(void)argv;
+	wait_links();
+}
+
 static void cmd_epoch(int argc, char **argv)
 {
 	epoch = argc > 1 ? atoi(argv[1]) : 1;
@@ -1542,6 +1686,7 @@ static const struct {
 	{ "altfib-set",	cmd_altfib_set,	3 },
 	{ "arm",	cmd_arm,	0 },
 	{ "audit",	cmd_audit,	0 },
+	{ "change",	cmd_change,	0 },
 	{ "close",	cmd_close,	0 },
 	{ "counters",	cmd_counters,	0 },
 	{ "cpu",	cmd_cpu,	0 },
@@ -1554,11 +1699,15 @@ static const struct {
 	{ "flood-end",	cmd_flood_end,	0 },
 	{ "flow",	cmd_flow,	0 },
 	{ "ip",		cmd_ip,		2 },
+	{ "links",	cmd_links,	0 },
+	{ "lost",	cmd_lost,	0 },
 	{ "netns",	cmd_netns,	0 },
 	{ "netns-del",	cmd_netns_del,	0 },
 	{ "progress",	cmd_progress,	0 },
 	{ "read",	cmd_read,	0 },
 	{ "report",	cmd_report,	1 },
+	{ "rtnl-end",	cmd_rtnl_end,	0 },
+	{ "rtnl-watch",	cmd_rtnl_watch,	0 },
 	{ "say",	cmd_say,	0 },
 	{ "send",	cmd_send,	0 },
 	{ "settle",	cmd_settle,	0 },
