@@ -9,7 +9,7 @@ export ALTFIB_CACHE ALTFIB_DATA ALTFIB_RIB KSRC
 
 # "make" alone explains; "make KDIR=..." and "make KSRC=..." do what they say.
 .DEFAULT_GOAL := $(if $(KDIR),modules,$(if $(KSRC),setup,help))
-.PHONY: help demo test test-debug test-full kernel-selftests shell setup modules bench-quick bench-lpm fuzz fmt clippy lint clean distclean
+.PHONY: help demo test test-debug test-full replay kernel-selftests shell setup modules bench-quick bench-lpm fuzz fmt clippy lint clean distclean
 
 help:
 	@printf '%s\n' \
@@ -19,6 +19,7 @@ help:
 	'  make test         set everything up, run all tests' \
 	'  make test-debug   all selftests in a debug kernel, and failing allocations' \
 	'  make test-full    all of that, and the debug kernel with 2 CPUs' \
+	'  make replay       a day of BGP updates under traffic, each packet verified' \
 	'  make kernel-selftests  the kernel'"'"'s own, with altfib off and on (ARGS=all)' \
 	'  make shell        a shell in the test kernel, with the module at hand' \
 	'' \
@@ -55,7 +56,10 @@ test-debug:
 	@scripts/test.sh uml-debug
 
 test-full:
-	@scripts/test.sh lint host uml x86 uml-debug x86-debug kernel
+	@scripts/test.sh lint host uml x86 uml-debug x86-debug kernel replay churn
+
+replay:
+	@scripts/test.sh replay
 
 # ARGS: "fast", "all", or suites; kernel-selftests.sh tells more.
 kernel-selftests:

@@ -4,7 +4,7 @@
 # make test: set-up, then all tests, stage by stage.
 #
 #   test.sh               lint host uml x86
-#   test.sh STAGE...      any of these, or uml-debug x86-debug kernel
+#   test.sh STAGE...      any of these, or uml-debug x86-debug kernel replay churn
 #
 # Closes with the line "N passed, N failed".  A stage that breaks off counts as
 # one failure more, and so does each test that a plan announced and nobody ran.
@@ -17,10 +17,10 @@ set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
 # Minutes on 2 CPUs after the set-up.  A guest may take twice its budget.
-declare -A budget=([lint]=2 [host]=12 [uml]=8 [x86]=20 [uml-debug]=20 [x86-debug]=90 [kernel]=60)
+declare -A budget=([lint]=2 [host]=12 [uml]=8 [x86]=20 [uml-debug]=20 [x86-debug]=90 [kernel]=60 [replay]=15 [churn]=200)
 # Fewer tests than this mean that something was not run; whoever adds tests
 # raises it.
-declare -A minimum=([lint]=6 [host]=63 [uml]=328 [x86]=206 [uml-debug]=198 [x86-debug]=198 [kernel]=20)
+declare -A minimum=([lint]=6 [host]=63 [uml]=340 [x86]=218 [uml-debug]=210 [x86-debug]=210 [kernel]=20 [replay]=4 [churn]=28)
 
 stages=("$@")
 ((${#stages[@]})) || stages=(lint host uml x86)
@@ -138,7 +138,7 @@ in_guest() { # kernel cpus [mode [program...]]
 	build_module "$1" corrupt
 	build_selftests
 	scripts/vm.sh --kernel "$1" --cpus "$2" --memory 3G \
-		--timeout $((budget[$1] * 120)) -- \
+		--timeout "${guest_limit:-$((budget[$1] * 120))}" -- \
 		env "PROBE=$ALTFIB_CACHE/build/selftests/probe" \
 		"ALTFIB_KO_CORRUPT=$ALTFIB_CACHE/build/module-$1-corrupt/altfib.ko" \
 		"ALTFIB_ARM=${3:-on}" selftests/run-kselftest.sh "${@:4}"
@@ -183,7 +183,24 @@ in_debug_guest() { # kernel cpus [program...]
 		--timeout $((budget[$1] * 120)) -- \
 		env "PROBE=$ALTFIB_CACHE/build/selftests/probe" \
 		"ALTFIB_KO_CORRUPT=$ALTFIB_CACHE/build/module-$1-corrupt/altfib.ko" \
+		"ALTFIB_REPEAT=${ALTFIB_REPEAT:-5}" \
 		scripts/debug-guest.sh selftests/run-kselftest.sh "${@:3}"
+}
+
+# A day of updates, and the module's coming and going, on a full table.
+stage_replay() {
+	build_module uml
+	build_selftests
+	scripts/replay.sh
+}
+
+# Each change a thousand times. One CPU at native speed, then two that are emulated.
+stage_churn() {
+	local rc=0 guest_limit=$((budget[churn] * 60))
+	export ALTFIB_REPEAT=1000 ALTFIB_TIMEOUT=$guest_limit
+	in_guest uml 1 on churn.sh || rc=$?
+	in_guest x86 2 on churn.sh || rc=$?
+	return "$rc"
 }
 
 # The kernel's own network selftests; the debug kernel has what they ask for.

@@ -9,6 +9,6 @@ total = {name: 0 for name in names}
 for fields in lines:
     for name, field in zip(names, fields):
         total[name] += int(field, 16)
-attached = total["forward"] + total["local"]
+attached = total["forward"] + total["local"] + total["verified"]
 punted = sum(n for name, n in total.items() if name.startswith("punt_"))
 print(attached, attached + total["early_demux"] + punted)

@@ -113,6 +113,9 @@ pub struct ReplayArgs {
     /// Updates a second; as fast as possible if not given
     #[arg(long)]
     pub rate: Option<u64>,
+    /// With --rate: this many updates at once, then a pause, as routers send them
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=2000))]
+    pub burst: Option<u16>,
     /// Stop after this many updates
     #[arg(long, value_name = "N")]
     pub limit: Option<usize>,

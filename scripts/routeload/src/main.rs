@@ -302,7 +302,10 @@ fn replay(args: &ReplayArgs) -> Result<bool> {
     let mut random = stream::Random::new(1);
     let mut settings = args.kernel.settings();
     let pace = stream::Pace::new(args.rate);
-    settings.batch = pace.batch(settings.batch);
+    settings.batch = match args.burst {
+        Some(n) => n.into(),
+        None => pace.batch(settings.batch),
+    };
     let batch = settings.batch;
     let mut session = Session::new(settings)?;
     let mut progress = Progress::new("replaying", updates.len() as u64);
