@@ -15,7 +15,7 @@ ko=${ALTFIB_KO:?path of altfib.ko}
 probe=${PROBE:-$ALTFIB_CACHE/build/selftests/probe}
 updates=${ALTFIB_UPDATES:?file of updates}
 rate=${ALTFIB_REPLAY_RATE:-8000}
-burst=${ALTFIB_REPLAY_BURST:-800}
+burst=${ALTFIB_REPLAY_BURST:-1600}
 limit=${ALTFIB_REPLAY_UPDATES:-100000000}
 loads=${ALTFIB_LOADS:-10}
 # RTNL is to be held for less than this by an insmod.

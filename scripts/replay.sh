@@ -8,7 +8,7 @@
 #                         their table; without, updates are made up over the
 #                         table of libloc-database
 # ALTFIB_REPLAY_UPDATES   only so many of them (all of a day)
-# ALTFIB_REPLAY_RATE      updates a second (8,000), in bursts of ALTFIB_REPLAY_BURST (800)
+# ALTFIB_REPLAY_RATE      updates a second (8,000), in bursts of ALTFIB_REPLAY_BURST (1,600)
 set -euo pipefail
 here=$(dirname "$(readlink -f "$0")")
 . "$here/lib.sh"

@@ -248,7 +248,7 @@ tests_run() {
 			rc=1
 			;;
 		only_*)
-			"$fn" 2>&1 | sed 's/^# //; s/^/# /' || rc=1
+			"$fn" 2>&1 | sed -u 's/^# //; s/^/# /' || rc=1
 			;;
 		*)
 			run_compared "$fn" || rc=1

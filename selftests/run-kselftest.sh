@@ -12,7 +12,7 @@ set -u
 cd "$(dirname "$0")" || exit 1
 : "${ALTFIB_KO:?path of altfib.ko}"
 export ALTFIB_KO
-LIMIT=${ALTFIB_TIMEOUT:-600}
+LIMIT=${ALTFIB_TIMEOUT:-1200}
 WORK=$(mktemp -d "${TMPDIR:-/tmp}/altfib-run.XXXXXX")
 trap 'rm -rf "$WORK"' EXIT
 

@@ -332,6 +332,10 @@ only_corrupt_audit() {
 	log_says "altfib: audit: 1 differences, reading the routes anew" || rc=1
 	sleep 1
 	in_ns afr grep -q '^loads: 2, ' /proc/net/altfib/status || fail "no new load" || rc=1
+	in_ns afr grep -q '^service ended last because: the mirror differed from the kernel' \
+		/proc/net/altfib/status || fail "it does not say why" || rc=1
+	in_ns afr grep -qE '^in sync since: [0-4]\.[0-9]{3} s$' /proc/net/altfib/status ||
+		fail "it does not say since when: $(in_ns afr grep '^in sync' /proc/net/altfib/status)" || rc=1
 	in_ns afr grep -q '^serving: yes' /proc/net/altfib/status || fail "not serving" || rc=1
 	restored "$rc"
 }
