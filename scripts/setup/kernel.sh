@@ -57,9 +57,11 @@ kernel_done() {
 }
 
 # A finished build without a stamp (made by hand) is taken over if it is of
-# this source, this compiler and these options.
+# this source, this compiler and these options.  Not one that gets more than
+# make: it may have been left before that (kernel_relink).
 kernel_adopt() {
 	local out=$ALTFIB_CACHE/build/$1
+	[[ -z $(kernel_patches "$1") ]] || return 1
 	[[ -f $out/Module.symvers && -f $out/include/config/auto.conf ]] || return 1
 	[[ $(cat "$out/include/config/kernel.release" 2>/dev/null) == "$(source_version "$(find_source)")-altfib" ]] || return 1
 	grep -qxF "CONFIG_RUSTC_VERSION_TEXT=$("$ALTFIB_RUSTC" --version)" "$out/include/config/auto.conf" || return 1
