@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # Inside a guest with a debug kernel: runs a command, removes the module, and
-# asks kmemleak what was lost meanwhile.  TAP, after that of the command.
+# asks kmemleak what was lost meanwhile, and whether the checkers, which switch
+# themselves off in trouble, saw it all.  TAP, after that of the command.
 #
 #   debug-guest.sh COMMAND...
 set -u
@@ -28,7 +29,7 @@ rc=0
 if [ -e /proc/sys/net/altfib ]; then
 	rmmod altfib || rc=1
 fi
-echo "1..1"
+echo "1..2"
 if [ ! -e $leaks ]; then
 	echo "not ok 1 kmemleak: this kernel has none"
 	rc=1
@@ -44,5 +45,18 @@ else
 	else
 		echo "ok 1 kmemleak: nothing was lost"
 	fi
+fi
+
+# kmemleak takes commands as long as it is on.
+off=
+echo scan 2>/dev/null >$leaks || off+=" kmemleak"
+grep -qE '^ *debug_locks: +1$' /proc/lockdep_stats || off+=" lockdep"
+! dmesg | grep -q 'ODEBUG disabled' || off+=" debug-objects"
+if [ -n "$off" ]; then
+	echo "# switched off:$off"
+	echo "not ok 2 the checkers were on to the end"
+	rc=1
+else
+	echo "ok 2 the checkers were on to the end"
 fi
 exit $rc
