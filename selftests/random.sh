@@ -14,6 +14,7 @@ ALL_TESTS=(
 # Scenarios are begun for so many seconds; as many as the machine can.
 SECONDS_STEADY=${ALTFIB_RANDOM_STEADY:-15}
 SECONDS_EQUAL=${ALTFIB_RANDOM_SECONDS:-75}
+SECONDS_SHRINK=${ALTFIB_RANDOM_SHRINK:-60}
 
 drive() {
 	"$HERE/random/run.sh" "$@" | tee "$TMP/random"
@@ -40,7 +41,7 @@ only_corrupt() {
 
 	[ -n "${ALTFIB_KO_CORRUPT:-}" ] || fail "set ALTFIB_KO_CORRUPT=path/to/the/corrupt/altfib.ko" || return 1
 	rmmod altfib && insmod "$ALTFIB_KO_CORRUPT" || return 1
-	drive --test-nets --no-audit --first 1 --count 10 --failures 1 --shrink 60 --output "$TMP" &&
+	drive --test-nets --no-audit --first 1 --count 10 --failures 1 --shrink "$SECONDS_SHRINK" --output "$TMP" &&
 		fail "nobody noticed" && rc=1
 	grep -q '^# shrunk to' "$TMP/random" || fail "it was not shrunk" || rc=1
 	# The whole has more than a hundred.
