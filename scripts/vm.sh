@@ -22,6 +22,7 @@ set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 . "$ALTFIB_TOP/scripts/vm/uml.sh"
 . "$ALTFIB_TOP/scripts/vm/x86.sh"
+. "$ALTFIB_TOP/scripts/vm/x86-debug.sh"
 become_builder "$(readlink -f "$0")" "$@"
 
 kernel=
@@ -96,7 +97,12 @@ write_job "$@"
 echo "${interactive:-no}" >"$run/interactive"
 
 rc=0
-"${kernel%-debug}_run" "$run" "$output" "$cpus" "$memory" "$limit" "$interactive" || rc=$?
+case $kernel in
+uml*) guest=uml_run ;;
+x86) guest=x86_run ;;
+*) guest=x86_debug_run ;;
+esac
+"$guest" "$run" "$output" "$cpus" "$memory" "$limit" "$interactive" || rc=$?
 
 # 124: the time is over.  Else the answer counts that the guest wrote.
 if [[ $rc != 124 ]]; then

@@ -48,7 +48,7 @@ uml_run() {
 		taskset -c "$UML_CPU" "$linux" "mem=$memory" "umid=altfib-${run##*/}"
 		"uml_dir=$run/uml/"
 		root=/dev/root rootfstype=hostfs rootflags=/ ro
-		"init=$ALTFIB_TOP/scripts/vm/uml-init.sh" "${console[@]}"
+		"init=$ALTFIB_TOP/scripts/vm/init.sh" "${console[@]}"
 		"seccomp=$seccomp" quiet log_buf_len=4M panic=-1
 		"altfib.run=$run" "altfib.out=$out" "altfib.top=$ALTFIB_TOP"
 		"altfib.cache=$ALTFIB_CACHE" "${append[@]}"

@@ -1,9 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Process 1 of the User-Mode Linux guest.  Its root is the host's, read-only;
-# tmpfs hides what programs like to write to, and only the run folder and the
-# output folder can be written.  Paths come from the kernel's command line.
+# Process 1 of the User-Mode Linux guest and of that with the x86 debug kernel.
+# Its root is the host's, read-only; tmpfs hides what programs like to write to,
+# and only the run folder and the output folder can be written.  Paths come from
+# the kernel's command line.
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 
 mount -t proc proc /proc
@@ -15,6 +16,16 @@ for word in $(</proc/cmdline); do
 	altfib.cache=*) cache=${word#*=} ;;
 	esac
 done
+
+# share NAME FOLDER [OPTION]: the host's folder; NAME is vm/x86-debug.sh's.
+share() {
+	mkdir -p "$2" 2>/dev/null
+	if grep -qw hostfs /proc/filesystems; then
+		mount -t hostfs -o "$2${3:+,$3}" none "$2"
+	else
+		mount -t 9p -o "trans=virtio,version=9p2000.L,msize=262144${3:+,$3}" "$1" "$2"
+	fi
+}
 
 mount -t sysfs sysfs /sys
 mount -t debugfs debugfs /sys/kernel/debug 2>/dev/null
@@ -28,15 +39,10 @@ done
 mount -t cgroup2 cgroup2 /sys/fs/cgroup 2>/dev/null
 
 # Folders that a tmpfs above now hides come back; two get writable.
-for dir in "$top" "$cache"; do
-	[[ -d $dir ]] && continue
-	mkdir -p "$dir"
-	mount -t hostfs -o "$dir",ro none "$dir"
-done
-for dir in "$run" "$out"; do
-	mkdir -p "$dir" 2>/dev/null
-	mount -t hostfs -o "$dir" none "$dir"
-done
+[[ -d $top ]] || share top "$top" ro
+[[ -d $cache ]] || share cache "$cache" ro
+share run "$run"
+share out "$out"
 
 if [[ $(<"$run/interactive") == yes ]]; then
 	setsid -c bash "$top/scripts/vm/guest.sh" "$run" </dev/tty0 >/dev/tty0 2>&1
