@@ -128,7 +128,7 @@ only_switches() {
 		lines <<-EOT
 		arm afr
 		altfib afr begin
-		flow s1 2000
+		flow s1 $((SWITCHES * 10))
 		altfib afr end min=90
 		EOT
 		stop
