@@ -1114,7 +1114,8 @@ static void cmd_audit(int argc, char **argv)
 	while (f && fgets(line, sizeof(line), f)) {
 		if (!strcmp(line, "differences: 0\n"))
 			found = true;
-		else if (strstr(line, "difference"))
+		else if (strstr(line, "difference") &&
+			 strcmp(line, "IPv6 differences: 0\n"))
 			printf("audit %s: %s", argv[1], line);
 	}
 	if (!found)

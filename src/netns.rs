@@ -63,6 +63,7 @@ use kernel::time::msecs_to_jiffies;
 /// Pause before the first new attempt after a failure; it doubles up to the last.
 const RETRY_FIRST_MS: u32 = 100;
 const RETRY_LAST_MS: u32 = 60_000;
+const RETRY_BUSY_MS: u32 = 5_000;
 
 /// Looks at an IPv6 difference while routes keep changing, and the pause before each.
 const VERIFY_TRIES: u32 = 8;
@@ -78,7 +79,7 @@ const TIDY_MS: u32 = 50;
 /// What is switched on of a family.
 #[derive(Default)]
 struct Switch {
-    /// The FIB notifier is registered.
+    /// The FIB notifier is registered, for as long as the namespace is there.
     following: bool,
     /// The hook is registered.
     hooked: bool,
@@ -180,7 +181,6 @@ where
         if switch.following && self.mirror.why_not().is_none() {
             return Ok(());
         }
-        self.unfollow(ns, switch);
         match self.switch_on(ns, switch) {
             Ok(()) => {
                 switch.retry_ms = 0;
@@ -191,13 +191,18 @@ where
                 Ok(())
             }
             Err(why) => {
+                let most = match why {
+                    // It takes a gap between changes, and each attempt holds RTNL for a dump.
+                    Why::TooBusy => RETRY_BUSY_MS,
+                    _ => RETRY_LAST_MS,
+                };
                 if switch.retry_ms == 0 {
                     pr_warn!("not serving a namespace: {}\n", why.text());
                 }
                 switch.retry_ms = switch
                     .retry_ms
                     .saturating_mul(2)
-                    .clamp(RETRY_FIRST_MS, RETRY_LAST_MS);
+                    .clamp(RETRY_FIRST_MS, most);
                 Err(why)
             }
         }
@@ -208,32 +213,38 @@ where
             return Err(Why::Unsupported);
         }
         self.counts.allocate().map_err(|_| Why::NoMemory)?;
-        // SAFETY: `ns` outlives its registration: `stop` unregisters before the namespace goes.
-        // The switches are locked, so the calls are serialised.
-        unsafe {
-            self.mirror.load(
-                ns.net,
-                &self.notifier,
-                core::ptr::from_ref(ns),
-                Plan {
-                    budget: ns.settings.budget(),
-                    algorithm: K::algorithm(&ns.settings),
-                },
-                || ns.settings.is_on(),
-            )?;
-        }
-        switch.following = true;
+        let plan = Plan {
+            budget: ns.settings.budget(),
+            algorithm: K::algorithm(&ns.settings),
+        };
+        self.mirror
+            .load(plan, || ns.settings.is_on(), || self.follow(ns, switch))?;
         self.counts.count(Count::Resync);
         if !switch.hooked {
             // SAFETY: As above; a grace period passes between `stop` and the end of `ns`.
             if unsafe { self.hook.register(ns.net, core::ptr::from_ref(ns)) }.is_err() {
-                self.unfollow(ns, switch);
                 self.mirror.stop(Why::Refused);
                 return Err(Why::Refused);
             }
             switch.hooked = true;
         }
         Ok(())
+    }
+
+    /// Has all routes told; from the first time on every change as well, until the namespace goes. To
+    /// follow anew would take a moment in which no route of either family changes.
+    fn follow(&self, ns: &Namespace, switch: &mut Switch) -> Result {
+        let owner = core::ptr::from_ref(ns);
+        if !switch.following {
+            // SAFETY: `ns` outlives its registration: `stop` unregisters before the namespace goes.
+            // The switches are locked, so the calls are serialised.
+            unsafe { self.notifier.register(ns.net, owner)? };
+            switch.following = true;
+            return Ok(());
+        }
+        let once = KBox::pin_init(FibNotifier::<Namespace, K>::new(), GFP_KERNEL)?;
+        // SAFETY: `ns` is valid, and nobody else has this notifier.
+        unsafe { once.dump(ns.net, owner) }
     }
 
     fn unfollow(&self, ns: &Namespace, switch: &mut Switch) {
@@ -250,7 +261,6 @@ where
             unsafe { self.hook.unregister(ns.net) };
             switch.hooked = false;
         }
-        self.unfollow(ns, switch);
         self.mirror.stop(why);
     }
 
@@ -595,7 +605,9 @@ impl PerNet for Namespace {
         // grace period for all namespaces that go together: no waiting for one of our own.
         let mut switches = self.switches.lock();
         self.ipv4.switch_off(&self, &mut switches.ipv4, Why::Off);
+        self.ipv4.unfollow(&self, &mut switches.ipv4);
         self.ipv6.switch_off(&self, &mut switches.ipv6, Why::Off);
+        self.ipv6.unfollow(&self, &mut switches.ipv6);
         drop(switches);
         // Nobody is left who could schedule it again.
         self.work.cancel();
@@ -624,10 +636,6 @@ impl FollowFib<Ipv4> for Namespace {
         self.ipv4.then(self, then);
     }
 
-    fn restart(&self) {
-        self.ipv4.mirror.restart();
-    }
-
     fn nexthop_object_changed(&self) {
         self.ipv4.mirror.nexthop_object_changed(&self.ipv4.counts);
     }
@@ -637,10 +645,6 @@ impl FollowFib<Ipv6> for Namespace {
     fn event(&self, event: Fib6Event<'_>) {
         let then = self.ipv6.mirror.event(self.net, &self.ipv6.counts, event);
         self.ipv6.then(self, then);
-    }
-
-    fn restart(&self) {
-        self.ipv6.mirror.restart();
     }
 
     // Whose dst is attached is looked at packet by packet.

@@ -2,8 +2,8 @@
 
 //! Loading: from nothing, or from a mirror that is not to be trusted any more, to one in sync.
 //!
-//! 1. Register the notifier under RTNL. The dump of all routes, and every change from then on,
-//!    goes into a queue.
+//! 1. Have all routes told, under RTNL, by the notifier. They, and every change from then on, go into
+//!    a queue.
 //! 2. Sort what is in the queue and build the tables from it at once, in process context, without
 //!    RTNL and without any lock, while changes queue up behind; then follow these.
 //! 3. When the queue is found empty with the lock held, publish the tables. From then on events
@@ -16,9 +16,6 @@ use super::Mirror;
 use super::Phase;
 use super::Why;
 use crate::lpm::Algorithm;
-use crate::sys::fib::FibNotifier;
-use crate::sys::fib::FollowFib;
-use crate::sys::net::Net;
 use crate::sys::work;
 use kernel::prelude::*;
 
@@ -30,34 +27,26 @@ const FIRST_ROOM: usize = 16 * 1024;
 const ATTEMPTS: u32 = 4;
 
 impl<K: Kind> Mirror<K> {
-    /// Loads the mirror and starts serving. The notifier must not be registered; it is if this
-    /// succeeds, and is not if it fails.
+    /// Loads the mirror and starts serving.
     ///
+    /// `follow` has every route told as an event, while changes are told too; each call once more.
     /// `go_on` is asked between steps; `false` gives up with [`Why::Off`].
-    ///
-    /// # Safety
-    ///
-    /// As for [`FibNotifier::register`].
     ///
     /// # Context
     ///
     /// Process, may sleep, takes RTNL.
-    pub(crate) unsafe fn load<T: FollowFib<K>>(
+    pub(crate) fn load(
         &self,
-        net: &Net,
-        notifier: &FibNotifier<T, K>,
-        owner: *const T,
         plan: Plan,
         go_on: impl Fn() -> bool,
+        mut follow: impl FnMut() -> Result,
     ) -> Result<(), Why> {
         let mut room = FIRST_ROOM;
         for _ in 0..ATTEMPTS {
             self.sweep();
             let queue = Queue::with_room(room).map_err(|_| Why::NoMemory)?;
             self.inner.lock().phase = Phase::Loading(queue);
-
-            // SAFETY: By this function's requirement.
-            if let Err(e) = unsafe { notifier.register(net, owner) } {
+            if let Err(e) = follow() {
                 let why = if e == EBUSY {
                     Why::TooBusy
                 } else {
@@ -66,31 +55,19 @@ impl<K: Kind> Mirror<K> {
                 self.stop(why);
                 return Err(why);
             }
-
             match self.build(plan, &go_on) {
                 Built::Serving => return Ok(()),
                 Built::TooShort(seen) => {
-                    // SAFETY: Registered above.
-                    unsafe { notifier.unregister(net) };
                     room = seen.saturating_add(seen / 4);
                     self.stop(Why::TooBusy);
                 }
                 Built::Failed(why) => {
-                    // SAFETY: Registered above.
-                    unsafe { notifier.unregister(net) };
                     self.stop(why);
                     return Err(why);
                 }
             }
         }
         Err(Why::TooBusy)
-    }
-
-    /// The dump that the queue holds is void; another follows.
-    pub(crate) fn restart(&self) {
-        if let Phase::Loading(queue) = &mut self.inner.lock().phase {
-            queue.clear();
-        }
     }
 
     #[inline(never)]
@@ -126,7 +103,7 @@ impl<K: Kind> Mirror<K> {
             }
             let Some(mut chunk) = queue.take() else {
                 if bulks.is_some() {
-                    // Less than there was: the dump was voided meanwhile.
+                    // Some of it was of no use, and was not kept.
                     at_once = 0;
                     continue;
                 }

@@ -106,16 +106,6 @@ impl<K> Queue<K> {
         Some(core::mem::replace(&mut self.current, KVec::new()))
     }
 
-    /// Forgets all events: the dump starts again.
-    pub(super) fn clear(&mut self) {
-        while let Some(mut chunk) = self.take() {
-            chunk.clear();
-            self.give_back(chunk);
-        }
-        self.seen = 0;
-        self.overflowed = false;
-    }
-
     /// Room that [`Queue::take`] took, emptied.
     pub(super) fn give_back(&mut self, chunk: KVec<K>) {
         if self.first == self.full.len() {

@@ -13,6 +13,8 @@ use super::rtnl::Rtnl;
 use core::marker::PhantomData;
 use core::marker::PhantomPinned;
 use core::ptr::NonNull;
+use core::sync::atomic::AtomicBool;
+use core::sync::atomic::Ordering::Relaxed;
 use kernel::error::to_result;
 use kernel::prelude::*;
 use kernel::types::Opaque;
@@ -114,6 +116,10 @@ pub(crate) enum FibEvent<'a> {
     },
 }
 
+/// `notifier_from_errno(-EBUSY)`.
+const REFUSED: c_int =
+    (bindings::NOTIFY_STOP_MASK | (bindings::NOTIFY_OK + bindings::EBUSY)) as c_int;
+
 /// What the notifier tells of a family.
 pub(crate) trait Events {
     type Event<'a>;
@@ -136,9 +142,6 @@ pub(crate) trait FollowFib<E: Events>: Sync {
     /// Inside an RCU read side section; RTNL held (IPv4), or the lock of the route's table (IPv6).
     fn event(&self, event: E::Event<'_>);
 
-    /// All events so far do not count: the dump starts again.
-    fn restart(&self);
-
     /// A next-hop object (`ip nexthop`) was replaced or deleted. Routes that use it tell nothing.
     ///
     /// # Context
@@ -160,6 +163,8 @@ pub(crate) struct FibNotifier<T, E> {
     #[pin]
     objects: Opaque<bindings::notifier_block>,
     owner: core::cell::Cell<*const T>,
+    /// The first dump was void, and no other is wanted.
+    void: AtomicBool,
     #[pin]
     _pin: PhantomPinned,
     _t: PhantomData<fn(T, E)>,
@@ -182,6 +187,7 @@ impl<T: FollowFib<E>, E: Events> FibNotifier<T, E> {
                 ..Default::default()
             }),
             owner: core::cell::Cell::new(core::ptr::null()),
+            void: AtomicBool::new(false),
             _pin: PhantomPinned,
             _t: PhantomData,
         })
@@ -212,23 +218,64 @@ impl<T: FollowFib<E>, E: Events> FibNotifier<T, E> {
                 core::ptr::null_mut(),
             )
         })?;
+        // SAFETY: By the requirement.
+        let result = unsafe { self.register_routes(net) };
+        if result.is_err() {
+            // SAFETY: Registered above.
+            unsafe { bindings::unregister_nexthop_notifier(net.as_ptr(), self.objects.get()) };
+        }
+        result
+    }
+
+    /// Tells `owner` every route of `net` once. Changes of IPv6 routes meanwhile may be told or not:
+    /// somebody else follows them.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    ///
+    /// # Safety
+    ///
+    /// `owner` is valid, and calls are serialised. The notifier is not registered.
+    ///
+    /// # Context
+    ///
+    /// Process, may sleep, takes RTNL.
+    pub(crate) unsafe fn dump(&self, net: &Net, owner: *const T) -> Result {
+        // INVARIANT: Valid by the requirement.
+        self.owner.set(owner);
+        // SAFETY: By the requirement.
+        match unsafe { self.register_routes(net) } {
+            Ok(()) => {
+                // SAFETY: Just registered.
+                unsafe { bindings::unregister_fib_notifier(net.as_ptr(), self.block.get()) };
+                Ok(())
+            }
+            // Told whole, although something changed in the end.
+            Err(_) if self.void.load(Relaxed) => Ok(()),
+            Err(e) => Err(e),
+        }
+    }
+
+    /// Registers for the routes, with one dump and no more: the core would make five, if a route of
+    /// any family changed meanwhile, and IPv6 routes do without RTNL.
+    ///
+    /// # Safety
+    ///
+    /// As for [`FibNotifier::register`].
+    unsafe fn register_routes(&self, net: &Net) -> Result {
+        self.void.store(false, Relaxed);
         // RTNL closes the gap in which an IPv4 deletion could be lost.
-        let rtnl = Rtnl::lock();
+        let _rtnl = Rtnl::lock();
         // SAFETY: The block is pinned and initialised, `net` is valid.
-        let result = to_result(unsafe {
+        to_result(unsafe {
             bindings::register_fib_notifier(
                 net.as_ptr(),
                 self.block.get(),
                 Some(Self::inconsistent),
                 core::ptr::null_mut(),
             )
-        });
-        drop(rtnl);
-        if result.is_err() {
-            // SAFETY: Registered above.
-            unsafe { bindings::unregister_nexthop_notifier(net.as_ptr(), self.objects.get()) };
-        }
-        result
+        })
     }
 
     /// Ends it; no event is under way when this returns.
@@ -257,14 +304,16 @@ impl<T: FollowFib<E>, E: Events> FibNotifier<T, E> {
         unsafe { &*(*block.cast::<Self>()).owner.get() }
     }
 
-    /// The dump that is under way is void.
+    /// The dump was void: something changed before it ended.
     ///
     /// # Safety
     ///
     /// `block` is the field of a notifier that is being registered.
     unsafe extern "C" fn inconsistent(block: *mut bindings::notifier_block) {
+        // CAST: The block is the first field.
         // SAFETY: The core calls this for the block that it is registering.
-        unsafe { Self::owner(block) }.restart();
+        let this = unsafe { &*block.cast::<Self>() };
+        this.void.store(true, Relaxed);
     }
 
     /// One event.
@@ -277,7 +326,14 @@ impl<T: FollowFib<E>, E: Events> FibNotifier<T, E> {
         event: c_ulong,
         info: *mut c_void,
     ) -> c_int {
-        // SAFETY: The core calls this for a registered block.
+        // CAST: The block is the first field.
+        // SAFETY: The core calls this for a registered block, or one that it is registering.
+        let this = unsafe { &*block.cast::<Self>() };
+        if this.void.load(Relaxed) {
+            // The core is about to dump once more; it is not registered now, so this is no veto.
+            return REFUSED;
+        }
+        // SAFETY: As above.
         let owner = unsafe { Self::owner(block) };
         // SAFETY: Every event comes with its family.
         let family = unsafe { (*info.cast::<bindings::fib_notifier_info>()).family };

@@ -289,13 +289,6 @@ impl<K: Audited> FollowFib<K> for Dump<K> {
         }
     }
 
-    fn restart(&self) {
-        let mut list = self.list.lock();
-        list.borders.clear();
-        list.routes = 0;
-        list.overflowed = false;
-    }
-
     fn nexthop_object_changed(&self) {}
 }
 
@@ -398,11 +391,9 @@ fn kernel_borders<K: Audited>(
         )?;
         let notifier = KBox::pin_init(FibNotifier::<Dump<K>, K>::new(), GFP_KERNEL)?;
         let begin = time::now_us();
-        // SAFETY: `dump` outlives the registration, which ends below.
-        unsafe { notifier.register(net, &*dump)? };
+        // SAFETY: `dump` is valid, and nobody else has the notifier.
+        unsafe { notifier.dump(net, &*dump)? };
         report.held_us = time::now_us().wrapping_sub(begin);
-        // SAFETY: Registered above.
-        unsafe { notifier.unregister(net) };
 
         let mut list = dump.list.lock();
         if !list.overflowed {
