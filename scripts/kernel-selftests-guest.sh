@@ -15,6 +15,14 @@ shift 2
 # They write where they are; the copy is on a tmpfs.
 cp -r "$folder/.." /tmp/selftests
 mkdir /tmp/ks
+# Suites find helpers in PATH.  Not in their own folder: there "source lib.sh"
+# would find the lib.sh of another folder.
+find /tmp/selftests/net -maxdepth 1 -type f -perm /100 ! -name '*.*' -exec ln -s -t /tmp/ks {} +
+# Any module from elsewhere taints the kernel, and some suites then skip all.
+# What else taints it is told by scripts/check-dmesg.sh.
+echo 0 >/tmp/ks/tainted
+grep -rl /proc/sys/kernel/tainted /tmp/selftests/net --include='*.sh' |
+	xargs -r sed -i 's,/proc/sys/kernel/tainted,/tmp/ks/tainted,'
 
 # A namespace takes its counters along, so whoever deletes one reads them first.
 # Reads without a fork of its own where it is not about that: ip is called often.
@@ -22,15 +30,26 @@ ip=$(command -v ip)
 cat >/tmp/ks/ip <<EOT
 #!/bin/sh
 case "\$*" in
-netns\ del* | "-all netns del"* | *netns\ delete*)
-	case "\$*" in
-	*-a*) list=\$(ls /run/netns) ;;
-	*) shift 2; list=\$*; set -- netns del "\$@" ;;
+netns\ del* | "-all netns del"* | "-a netns del"*)
+	case "\$1" in
+	-a*) list=\$(ls /run/netns) ;;
+	*) shift 2; list=\$* ;;
 	esac
+	rc=0
 	for ns in \$list; do
-		[ ! -e "/run/netns/\$ns" ] || nsenter --net="/run/netns/\$ns" \\
-			cat /proc/net/stat/altfib /proc/net/altfib/punts >>/tmp/ks/sample 2>/dev/null
-	done ;;
+		nsenter --net="/run/netns/\$ns" cat /proc/net/stat/altfib \\
+			/proc/net/altfib/punts >/tmp/ks/sample.\$\$ 2>/dev/null
+		$ip netns del "\$ns" || rc=\$?
+		# Not twice, should it be there still.
+		[ -e "/run/netns/\$ns" ] || cat /tmp/ks/sample.\$\$ >>/tmp/ks/sample
+		rm /tmp/ks/sample.\$\$
+	done
+	exit \$rc ;;
+vrf\ exec*)
+	# Without CGROUP_BPF.
+	export LD_PRELOAD=/tmp/selftests/vrf.so ALTFIB_VRF="\$3"
+	shift 3
+	exec "\$@" ;;
 esac
 exec $ip "\$@"
 EOT
@@ -40,8 +59,9 @@ chmod +x /tmp/ks/ip /tmp/ks/modprobe
 export PATH=/tmp/ks:$PATH
 
 for suite in "$@"; do
-	name=${suite//[\/ ]/_}
-	read -ra words <<<"$suite"
+	name=${suite//[^A-Za-z0-9.-]/_}
+	words=()
+	eval "words=($suite)"
 	: >/tmp/ks/sample
 	rmmod altfib 2>/dev/null
 	insmod "$ALTFIB_KO" "mode=$mode" || exit 1
@@ -49,10 +69,20 @@ for suite in "$@"; do
 	echo "altfib: $suite" >/dev/kmsg
 	start=$SECONDS
 	rc=0
+	inside=()
+	case $suite in
+	forwarding/*)
+		# These build all in the one namespace they are called in, and may
+		# leave something behind.
+		$ip netns add suite
+		$ip -n suite link set lo up
+		inside=("$ip" netns exec suite)
+		;;
+	esac
 	(
 		cd "/tmp/selftests/net/$(dirname "${words[0]}")" || exit 1
-		PATH=$PATH:/tmp/selftests/net
-		timeout -k 10 "${ALTFIB_SUITE_TIMEOUT:-1200}" bash "./$(basename "${words[0]}")" "${words[@]:1}"
+		"${inside[@]}" timeout -k 10 "${ALTFIB_SUITE_TIMEOUT:-600}" \
+			bash "./$(basename "${words[0]}")" "${words[@]:1}"
 	) >"$ALTFIB_OUT/$name.log" 2>&1 </dev/null || rc=$?
 	printf '\nstatus %s\ntook %s\n' "$rc" $((SECONDS - start)) >>"$ALTFIB_OUT/$name.log"
 	# Those that are left, and the first one.
