@@ -20,7 +20,7 @@ help:
 	'  make test-debug   all selftests in a debug kernel, and failing allocations' \
 	'  make test-full    all of that, and the debug kernel with 2 CPUs' \
 	'  make replay       a day of BGP updates under traffic, each packet verified' \
-	'  make kernel-selftests  the kernel'"'"'s own, with altfib off and on (ARGS=all)' \
+	'  make kernel-selftests  the kernel'"'"'s own, altfib off, on, verifying (ARGS=all)' \
 	'  make shell        a shell in the test kernel, with the module at hand' \
 	'' \
 	'  make setup        only the set-up: packages, kernel source, kernels, module' \

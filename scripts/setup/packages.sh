@@ -14,6 +14,15 @@ packages_common=(
 	iputils-ping curl python3-minimal libloc-database location
 	# the tests: other hooks beside ours, lint
 	nftables shellcheck
+	# one of the kernel's own selftests, icmp.sh
+	tcpdump
+)
+
+# What the kernel's own selftests need, but for those in "make test":
+# kernel-selftests.sh installs it itself.
+# shellcheck disable=SC2034 # read there
+packages_suites=(
+	netsniff-ng socat jq traceroute iptables iputils-arping conntrack smcroute ethtool
 )
 
 # One LLVM for rustc and clang: only then can the kernel's C helpers be inlined
