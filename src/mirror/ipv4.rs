@@ -19,6 +19,8 @@ use super::tables::Which;
 use super::tables::Writers;
 use super::Change;
 use super::Kind;
+use super::Pair;
+use super::Place;
 use super::Plan as LoadPlan;
 use super::Sizes;
 use super::Why;
@@ -391,7 +393,7 @@ impl Kind for Ipv4 {
     // Not inlined, here and below: what is large on the stack while it is made must not be there
     // while it is filled.
     #[inline(never)]
-    fn empty(plan: LoadPlan, flags: Flags) -> Result<(KBox<Serving>, KBox<Routes>), Why> {
+    fn empty(plan: LoadPlan, flags: Flags) -> Result<Pair<Self>, Why> {
         let (tables, writers) = Writers::new(plan.budget, plan.algorithm, flags)?;
         let (records, nexthops) = NextHops::new(flags).map_err(|_| Why::NoMemory)?;
         let serving = KBox::new(
@@ -421,7 +423,7 @@ impl Kind for Ipv4 {
         serving: &Serving,
         kept: &Kept,
         flags: Flags,
-    ) -> Result<Option<(Which, Prefix<V4>, lpm::Value)>, Why> {
+    ) -> Result<Option<Place<V4>>, Why> {
         Ok(Some(match kept {
             Kept::Replace {
                 which,

@@ -17,6 +17,8 @@ use super::tables::Which;
 use super::tables::Writers;
 use super::Change;
 use super::Kind;
+use super::Pair;
+use super::Place;
 use super::Plan as LoadPlan;
 use super::Sizes;
 use super::Why;
@@ -333,7 +335,7 @@ impl Kind for Ipv6 {
     type Routes = Routes;
 
     #[inline(never)]
-    fn empty(plan: LoadPlan, flags: Flags) -> Result<(KBox<Serving>, KBox<Routes>), Why> {
+    fn empty(plan: LoadPlan, flags: Flags) -> Result<Pair<Self>, Why> {
         let (tables, writers) = Writers::new(plan.budget, plan.algorithm, flags)?;
         let (routes, mut records) = route6::Routes::new();
         // Number 0 means "no route" in the tables and "none" in the list.
@@ -361,7 +363,7 @@ impl Kind for Ipv6 {
         serving: &Serving,
         kept: &Kept,
         flags: Flags,
-    ) -> Result<Option<(Which, Prefix<V6>, lpm::Value)>, Why> {
+    ) -> Result<Option<Place<V6>>, Why> {
         let Kept::Replace { rt } = kept else {
             return Ok(None);
         };

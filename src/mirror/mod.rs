@@ -118,6 +118,12 @@ pub(crate) struct Change {
     pub(crate) leaves: bool,
 }
 
+/// Tables, and who changes them.
+type Pair<K> = (KBox<<K as Kind>::Serving>, KBox<<K as Kind>::Routes>);
+
+/// A prefix of a table, and its value.
+type Place<F> = (Which, Prefix<F>, Value);
+
 /// What is of one address family.
 pub(crate) trait Kind: Events + Sized + 'static {
     type Family: Family;
@@ -129,7 +135,7 @@ pub(crate) trait Kind: Events + Sized + 'static {
     type Routes: Send;
 
     /// Empty tables, which nobody reads yet.
-    fn empty(plan: Plan, flags: Flags) -> Result<(KBox<Self::Serving>, KBox<Self::Routes>), Why>;
+    fn empty(plan: Plan, flags: Flags) -> Result<Pair<Self>, Why>;
 
     /// What an event does to a table that is to be built at once; 0 takes a prefix away. `None` if
     /// that can't be said without the table.
@@ -138,7 +144,7 @@ pub(crate) trait Kind: Events + Sized + 'static {
         serving: &Self::Serving,
         kept: &Self::Kept,
         flags: Flags,
-    ) -> Result<Option<(Which, Prefix<Self::Family>, Value)>, Why>;
+    ) -> Result<Option<Place<Self::Family>>, Why>;
 
     /// Builds the tables, which are empty, at once.
     fn build(

@@ -23,7 +23,7 @@ use kernel::sync::rcu;
 pub(crate) struct HookPacket<'a, P> {
     pub(super) skb: *mut bindings::sk_buff,
     pub(super) state: *const bindings::nf_hook_state,
-    _life: PhantomData<(&'a (), fn(P))>,
+    _life: PhantomData<&'a P>,
 }
 
 impl<'a, P> HookPacket<'a, P> {

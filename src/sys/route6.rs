@@ -122,19 +122,19 @@ impl Events for Ipv6 {
     const FAMILY: u32 = bindings::AF_INET6;
 
     unsafe fn decode<'a>(event: c_ulong, info: *mut c_void) -> Option<Fib6Event<'a>> {
-        // SAFETY: Only looked into for entry events, which carry this structure.
+        // Only looked into for entry events, which carry this structure.
         let info = info.cast::<bindings::fib6_entry_notifier_info>();
         match event as c_uint {
             bindings::fib_event_type_FIB_EVENT_ENTRY_REPLACE => Some(Fib6Event::Replace {
-                // SAFETY: As above, with a valid route.
+                // SAFETY: As above; the route is valid.
                 rt: unsafe { &*(*info).rt.cast() },
             }),
             bindings::fib_event_type_FIB_EVENT_ENTRY_DEL => {
                 // SAFETY: As above.
                 let (rt, siblings) = unsafe { ((*info).rt, (*info).nsiblings) };
                 // With siblings all of a multipath route go, and none of them is unlinked yet.
-                // SAFETY: Without, the table's lock is held.
                 let next = match siblings {
+                    // SAFETY: The route is valid, and the table's lock is held.
                     0 => unsafe { bindings::fib6_next(rt).cast::<Fib6Info>().as_ref() },
                     _ => None,
                 };
