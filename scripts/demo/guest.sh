@@ -23,11 +23,16 @@ STREAM=300000
 STREAM_DESTINATIONS=50000
 LOSS_RATE=50000
 LOSS_SECONDS=6
+# The kernel keeps an IPv6 dst for each route and CPU: the first packets miss.
+STREAM6=200000
+STREAM6_DESTINATIONS=2000
 FILE_MB=32
 if [[ ${ALTFIB_ACCEL:-native} == tcg ]]; then
 	STREAM=200000
 	LOSS_RATE=2000
 	LOSS_SECONDS=10
+	STREAM6=100000
+	STREAM6_DESTINATIONS=1000
 	FILE_MB=4
 fi
 
@@ -70,7 +75,8 @@ percent() {
 # One value of a routeload report.
 value() { sed -n "s/^$2=//p" "$1"; }
 
-# Sums /proc/net/stat/altfib over the CPUs into the array named $1.
+# Sums /proc/net/stat/altfib, or the file named $2 there, over the CPUs into the
+# array named $1.
 read_stat() {
 	local -n into=$1
 	local -a names fields
@@ -89,7 +95,7 @@ read_stat() {
 				esac
 			done
 		done
-	} </proc/net/stat/altfib
+	} </proc/net/stat/"${2:-altfib}"
 }
 
 # read_links ARRAY: packets received and sent by each device of this namespace.
@@ -232,11 +238,11 @@ try_tcp() {
 	rm -f "$work/got" "$work/www/file"
 }
 
-# start_sink EXPECT: counts a stream in the server; sink_pid is set.
+# start_sink EXPECT [ADDRESS]: counts a stream in the server; sink_pid is set.
 start_sink() {
 	local i
 	rm -f "$work/ready" "$work/sink"
-	ip netns exec server "$ROUTELOAD" sink --port 4001 --first 120 --idle 3 --expect "$1" \
+	ip netns exec server "$ROUTELOAD" sink --port 4001 --address "${2:-0.0.0.0}" --first 120 --idle 3 --expect "$1" \
 		--ready "$work/ready" --report "$work/sink" >"$work/sink.out" 2>&1 &
 	sink_pid=$!
 	for ((i = 0; i < 300; i++)); do
@@ -261,7 +267,7 @@ judge() {
 	for k in "${!after[@]}"; do
 		delta[$k]=$((after[$k] - ${before[$k]:-0}))
 	done
-	attached=$((delta[forward] + delta[local]))
+	attached=$((delta[forward] + delta[local] + delta[verified]))
 	eligible=$((attached + delta[early_demux]))
 	for k in "${!delta[@]}"; do
 		[[ $k == punt_* ]] && eligible=$((eligible + delta[$k]))
@@ -344,6 +350,54 @@ lose_link() {
 	say "altfib: $loss_drops cached routes of up1 dropped, $(thousands "$loss_routes") routes gone, $share of $(thousands "$eligible") packets attached meanwhile"
 }
 
+# The same for IPv6, in short.
+try_ipv6() {
+	local total limit t sent got i
+	total=$(wc -l <"$TABLE6")
+	limit=$total
+	((LIMIT == $(wc -l <"$TABLE"))) || limit=$((total / 5))
+	((LIMIT >= limit)) || limit=$LIMIT
+	title "IPv6: $(thousands "$limit") of $(thousands "$total") real prefixes to $NEXTHOPS next hops"
+	"$ROUTELOAD" load "$TABLE6" --limit "$limit" --via "$(nexthop_list6)" --report "$work/load6" \
+		--sample "$work/destinations6" --sample-size "$STREAM6_DESTINATIONS" ||
+		fail "$(value "$work/load6" errors) IPv6 routes were refused"
+	routes6_text="$(thousands "$limit") of $(thousands "$total") in $(value "$work/load6" seconds) s"
+	if have_module; then
+		t=$(now)
+		for ((i = 0; i < 600; i++)); do
+			[[ $(status_line "IPv6 serving") == yes* ]] && break
+			sleep 0.1
+		done
+		say "altfib was in step with the kernel $(($(now) - t)) ms later"
+		if echo 1 >/proc/sys/net/altfib/audit; then
+			sed -n '/^IPv6/,$s/^/  audit: /p' /proc/net/altfib/audit
+			grep -q '^IPv6 differences: 0$' /proc/net/altfib/audit || fail "the audit found differences in IPv6"
+		else
+			fail "the audit did not run"
+		fi
+	fi
+	in_ns client ping -n -q -c 3 -i 0.2 -W 5 2001:4860:4860::8888 >"$work/ping6" ||
+		fail "ping 2001:4860:4860::8888 got no answer"
+	say "  ping 2001:4860:4860::8888: $(sed -n 's/^rtt.*= \([^/]*\)\/\([^/]*\)\/.*/average \2 ms/p' "$work/ping6")"
+	start_sink "$STREAM6" ::
+	have_module && read_stat before altfib6
+	in_ns client "$ROUTELOAD" stream "$work/destinations6" --destinations "$STREAM6_DESTINATIONS" \
+		--count "$STREAM6" --port 4001 --report "$work/stream" ${STREAM_RATE:+--rate "$STREAM_RATE"} ||
+		fail "the IPv6 stream could not be sent"
+	have_module && read_stat after altfib6
+	wait "$sink_pid" || fail "the receiver saw packets go astray: $(<"$work/sink.out")"
+	sent=$(value "$work/stream" sent)
+	got=$(arrived)
+	say "server: $(<"$work/sink.out")"
+	((got >= sent)) || fail "$(thousands $((sent - got))) of $(thousands "$sent") IPv6 packets were not forwarded"
+	have_module || return 0
+	judge
+	stream6_text="$share of $(thousands "$eligible") packets"
+	((attached * 100 >= eligible * 95 && eligible >= sent)) ||
+		fail "altfib attached $share of the IPv6 stream, less than 95 %"
+	say "altfib attached $stream6_text"
+}
+
 # What altfib answers for an address: the longest of its routes that covers it.
 # One pass of grep over the million lines, with all candidates at once.
 altfib_answers() {
@@ -411,6 +465,11 @@ report() {
 	row "link loss" "${loss_drops:-no} cached routes dropped, $loss_text"
 	row "algorithm" "$(status_line algorithm)"
 	row "memory" "$(status_line memory)"
+	row "IPv6 routes loaded" "${routes6_text:-none}"
+	row "IPv6 mirrored now" "$(status_line "IPv6 routes")"
+	row "attached of its stream" "${stream6_text:-none} (at least 95 % expected: the first one to a route makes its dst)"
+	row "IPv6 algorithm" "$(status_line "IPv6 algorithm")"
+	row "IPv6 memory" "$(status_line "IPv6 memory")"
 	say ""
 	side_by_side
 }
@@ -431,6 +490,7 @@ fi
 start=$(now)
 vias=$(nexthop_list)
 echo 1 >/proc/sys/net/ipv4/ip_forward
+echo 1 >/proc/sys/net/ipv6/conf/all/forwarding
 say "Linux $(uname -r), CPUs: ${ALTFIB_CPUS:-?}, ${ALTFIB_KERNEL:-?} (${ALTFIB_ACCEL:-?}); $NEXTHOPS next hops on $LINKS links"
 insert_module
 choose_size
@@ -439,6 +499,7 @@ title "Ping and TCP through the router"
 try_ping
 try_tcp
 try_stream
+try_ipv6
 lose_link
 have_module && report
 say ""

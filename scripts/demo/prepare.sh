@@ -48,6 +48,7 @@ if (($#)); then
 	exit 0
 fi
 libloc 4
+libloc 6
 [[ -n ${ALTFIB_RIB:-} ]] || exit 0
 
 [[ -r $ALTFIB_RIB ]] || die "ALTFIB_RIB: cannot read $ALTFIB_RIB"

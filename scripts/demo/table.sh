@@ -7,6 +7,8 @@
 # shellcheck disable=SC2034 # read by those who source this
 ROUTELOAD=$ALTFIB_CACHE/build/cargo/release/altfib-routeload
 LIBLOC_TABLE=$ALTFIB_CACHE/tables/libloc-v4.txt
+# shellcheck disable=SC2034
+TABLE6=$ALTFIB_CACHE/tables/libloc-v6.txt
 
 # shellcheck disable=SC2034
 if [[ -n ${ALTFIB_RIB:-} ]]; then

@@ -86,6 +86,9 @@ pub(crate) trait Audited: Kind {
     /// The table and the prefix that an event is about.
     fn place(event: Self::Event<'_>) -> Option<(u32, Prefix<Self::Family>)>;
 
+    /// The number of the tables that are asked as one, if there are such.
+    const JOINT: Option<u32>;
+
     /// What stands for a table in a border; tables that are asked as one are one.
     fn joined(table: u32) -> u32;
 
@@ -125,6 +128,8 @@ fn compare<K: Audited>(
 }
 
 impl Audited for Ipv4 {
+    const JOINT: Option<u32> = Some(0);
+
     fn place(event: FibEvent<'_>) -> Option<(u32, Prefix<Self::Family>)> {
         match event {
             FibEvent::Replace {
@@ -186,6 +191,8 @@ impl Audited for Ipv4 {
 }
 
 impl Audited for Ipv6 {
+    const JOINT: Option<u32> = None;
+
     fn place(event: Fib6Event<'_>) -> Option<(u32, Prefix<Self::Family>)> {
         let (Fib6Event::Replace { rt } | Fib6Event::Delete { rt, .. }) = event;
         if rt.has_source() {
@@ -308,22 +315,27 @@ pub(crate) fn audit<K: Audited>(net: &Net, mirror: &Mirror<K>) -> Result<Report>
     mirror_borders(mirror, &mut borders, &mut report)?;
     // Where every table starts, whether a prefix does or not.
     let mut id = 0;
+    let mut next = K::JOINT;
     loop {
-        let border = Border {
-            table: K::joined(id),
-            addr: Default::default(),
-        };
-        borders.push(border, GFP_KERNEL_ACCOUNT)?;
-        let next = mirror
+        if let Some(table) = next {
+            let border = Border {
+                table: K::joined(table),
+                addr: Default::default(),
+            };
+            borders.push(border, GFP_KERNEL_ACCOUNT)?;
+            id = table;
+        }
+        let found = mirror
             .with_routes(|routes, _| K::next_table(routes, id.saturating_add(1)))
             .ok_or(EBUSY)?;
-        match next {
-            Some(next) if next > id => id = next,
+        match found {
+            Some(table) if table > id => next = Some(table),
             _ => break,
         }
     }
+    // No prefix at all, here and there.
     let Some(&any) = borders.first() else {
-        return Err(EBUSY);
+        return Ok(report);
     };
 
     let mut room = KVVec::from_elem(any, sort::spare(borders.len()), GFP_KERNEL_ACCOUNT)?;

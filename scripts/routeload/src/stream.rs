@@ -318,7 +318,7 @@ pub struct SinkPlan {
     pub expect: Option<u64>,
 }
 
-/// Room for an IP_PKTINFO and an SO_RXQ_OVFL control message.
+/// Room for an IP_PKTINFO or IPV6_PKTINFO and an SO_RXQ_OVFL control message.
 const CONTROL: usize = 64;
 const SINK_BATCH: usize = 256;
 
@@ -347,12 +347,13 @@ fn set_option(socket: &UdpSocket, level: i32, name: i32, value: i32) -> io::Resu
 
 /// Binds, tells that it is ready, and counts until nothing comes any more.
 pub fn sink(plan: &SinkPlan, ready: impl FnOnce()) -> Result<Received> {
-    if plan.address.is_ipv6() {
-        bail!("the sink counts IPv4 only");
-    }
     let socket = UdpSocket::bind((plan.address, plan.port))
         .with_context(|| format!("cannot listen on {} port {}", plan.address, plan.port))?;
-    set_option(&socket, libc::IPPROTO_IP, libc::IP_PKTINFO, 1)?;
+    if plan.address.is_ipv6() {
+        set_option(&socket, libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO, 1)?;
+    } else {
+        set_option(&socket, libc::IPPROTO_IP, libc::IP_PKTINFO, 1)?;
+    }
     set_option(&socket, libc::SOL_SOCKET, libc::SO_RXQ_OVFL, 1)?;
     // Best effort: what does not fit is counted as overflow.
     if set_option(&socket, libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, 64 << 20).is_err() {
@@ -454,7 +455,7 @@ fn receive_batch(
     Ok(n as usize)
 }
 
-fn note(r: &mut Received, seen: &mut HashSet<Ipv4Addr>, data: &[u8], header: &libc::msghdr) {
+fn note(r: &mut Received, seen: &mut HashSet<IpAddr>, data: &[u8], header: &libc::msghdr) {
     let Some((_, sent_to)) = parse_payload(data) else {
         r.foreign += 1;
         return;
@@ -469,9 +470,16 @@ fn note(r: &mut Received, seen: &mut HashSet<Ipv4Addr>, data: &[u8], header: &li
             match ((*c).cmsg_level, (*c).cmsg_type) {
                 (libc::IPPROTO_IP, libc::IP_PKTINFO) => {
                     let info: libc::in_pktinfo = std::ptr::read_unaligned(body.cast());
-                    let to = Ipv4Addr::from(info.ipi_addr.s_addr.to_ne_bytes());
+                    let to = Ipv4Addr::from(info.ipi_addr.s_addr.to_ne_bytes()).into();
                     *r.by_interface.entry(info.ipi_ifindex as u32).or_default() += 1;
-                    r.misdirected += u64::from(IpAddr::V4(to) != sent_to);
+                    r.misdirected += u64::from(to != sent_to);
+                    seen.insert(to);
+                }
+                (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO) => {
+                    let info: libc::in6_pktinfo = std::ptr::read_unaligned(body.cast());
+                    let to = Ipv6Addr::from(info.ipi6_addr.s6_addr).into();
+                    *r.by_interface.entry(info.ipi6_ifindex as u32).or_default() += 1;
+                    r.misdirected += u64::from(to != sent_to);
                     seen.insert(to);
                 }
                 (libc::SOL_SOCKET, libc::SO_RXQ_OVFL) => {
