@@ -47,8 +47,19 @@ build_network() {
 	ip -n router route add default metric 1000 via 198.18.0.10
 	ip netns exec router sysctl -qw net.ipv4.ip_forward=1 \
 		net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.r0.rp_filter=0
+	# The same in IPv6.
+	{
+		echo "addr add 2001:db8:19::1/64 dev r0 nodad"
+		echo "addr add 2001:db8:18::1/64 dev out0 nodad"
+		for ((i = 10; i < 104; i++)); do
+			echo "neigh add 2001:db8:18::$i lladdr 02:00:00:00:01:$(printf %02x "$i") dev out0 nud permanent"
+		done
+		echo "route add default metric 2048 via 2001:db8:18::10"
+	} | ip -n router -6 -batch -
+	ip netns exec router sysctl -qw net.ipv6.conf.all.forwarding=1
 	ip -n gen -batch - <<-END
 		addr add 198.19.0.2/24 dev g0
+		addr add 2001:db8:19::2/64 dev g0 nodad
 		link set g0 up
 	END
 }
@@ -85,9 +96,11 @@ in_router() { ip netns exec router "$@"; }
 discarded() { in_router sed -n 's/^ *out0: *//p' /proc/net/dev | awk '{ print $10 }'; }
 
 # "attached eligible" since the module was loaded.
-attached() {
-	[[ -e /proc/net/stat/altfib ]] || { echo "0 0" && return; }
-	in_router cat /proc/net/stat/altfib | python3 "$here/attached.py"
+attached() { # STREAM
+	local file=altfib
+	[[ $1 != *6 ]] || file=altfib6
+	[[ -e /proc/net/stat/$file ]] || { echo "0 0" && return; }
+	in_router cat "/proc/net/stat/$file" | python3 "$here/attached.py"
 }
 
 # send STREAM COUNT: sets begin and end to the moments (Unix time) between which
@@ -108,6 +121,13 @@ send() {
 		begin=$(sed -n 's/^begin=//p' "$work/sent")
 		end=$(sed -n 's/^end=//p' "$work/sent")
 		;;
+	prefixes6)
+		"$ROUTELOAD" stream "$work/sample6" --destinations "$DESTINATIONS6" --count "$2" --seed 7 \
+			--inject g0 --dst-mac 02:00:00:00:00:01 --source 2001:db8:19::2 \
+			--port 4001 --report "$work/sent" >/dev/null
+		begin=$(sed -n 's/^begin=//p' "$work/sent")
+		end=$(sed -n 's/^end=//p' "$work/sent")
+		;;
 	esac
 }
 
@@ -115,11 +135,11 @@ measure() { # ROUTES STREAM ARM ROUND
 	local begin end d0 d1 before after
 	# The caches of a real router are warm.
 	send "$2" $((packets / 8))
-	before=$(attached)
+	before=$(attached "$2")
 	d0=$(discarded)
 	send "$2" "$packets"
 	d1=$(discarded)
-	after=$(attached)
+	after=$(attached "$2")
 	printf '{"routes": %s, "stream": "%s", "arm": "%s", "round": %s, "begin": %s, "end": %s, "sent": %s, "forwarded": %s, "attached": %s, "eligible": %s}\n' \
 		"$1" "$2" "$3" "$4" "$begin" "$end" "$packets" $((d1 - d0)) \
 		$((${after% *} - ${before% *})) $((${after#* } - ${before#* })) >>"$results"
@@ -148,9 +168,9 @@ arm() { # stock, on or off
 	die "altfib does not serve: $(in_router cat /proc/net/altfib/status)"
 }
 
-series() { # ROUTES
+series() { # ROUTES STREAM...
 	local round stream a
-	local -a order
+	local -a order streams=("${@:2}")
 	for ((round = 1; round <= rounds; round++)); do
 		# There and back again, so that a drift of the machine cancels out.
 		if [[ $ko == none ]]; then
@@ -162,7 +182,7 @@ series() { # ROUTES
 		fi
 		for a in "${order[@]}"; do
 			arm "$a"
-			for stream in uniform prefixes; do
+			for stream in "${streams[@]}"; do
 				measure "$1" "$stream" "$a" "$round"
 			done
 		done
@@ -174,9 +194,16 @@ series() { # ROUTES
 [[ $ko == none || -f $ko ]] || die "the module $ko is not there: build it first"
 : >"$results"
 awk 'NR % 4 == 1' "$TABLE" >"$work/sample"
+# The kernel keeps an IPv6 dst for each route: as many as a warm-up reaches.
+DESTINATIONS6=20000
+awk 'NR % 8 == 1' "$TABLE6" >"$work/sample6"
 setup_pktgen
-series 3
+series 3 uniform prefixes prefixes6
 vias=$(seq -s, -f '198.18.0.%g' 10 103)
 in_router "$ROUTELOAD" load "$TABLE" --dev out0 --via "$vias" --report "$work/load" ||
 	die "the table did not load"
-series "$(sed -n 's/^loaded=//p' "$work/load")"
+series "$(sed -n 's/^loaded=//p' "$work/load")" uniform prefixes
+vias=$(seq -s, -f '2001:db8:18::%g' 10 103)
+in_router "$ROUTELOAD" load "$TABLE6" --dev out0 --via "$vias" --report "$work/load" ||
+	die "the IPv6 table did not load"
+series "$(sed -n 's/^loaded=//p' "$work/load")" prefixes6

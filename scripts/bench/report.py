@@ -17,6 +17,7 @@ import sys
 STREAMS = {
     "uniform": "uniform over the address space (pktgen, IPDST_RND)",
     "prefixes": "200,000 addresses, one in each of as many prefixes (packet ring)",
+    "prefixes6": "IPv6: 20,000 addresses, one in each of as many prefixes (packet ring)",
 }
 
 

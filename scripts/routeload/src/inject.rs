@@ -4,7 +4,7 @@
 
 use std::ffi::CString;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::str::FromStr;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -19,6 +19,7 @@ const BLOCK: usize = 1 << 16;
 /// struct tpacket2_hdr, aligned to 16; the packet's bytes follow.
 const HEAD: usize = 32;
 const PACKET: usize = 60;
+const PACKET6: usize = 62;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mac([u8; 6]);
@@ -61,6 +62,48 @@ fn template(to: Mac, source: Ipv4Addr, port: u16) -> ([u8; PACKET], u32) {
     (p, sum)
 }
 
+/// The same for IPv6, whose header has no checksum. That of UDP is left out: routers do not look.
+fn template6(to: Mac, source: Ipv6Addr, port: u16) -> [u8; PACKET6] {
+    let mut p = [0u8; PACKET6];
+    p[..6].copy_from_slice(&to.0);
+    p[6..12].copy_from_slice(&[2, 0, 0, 0, 0, 1]);
+    p[12..14].copy_from_slice(&0x86ddu16.to_be_bytes());
+    p[14] = 0x60;
+    p[18..20].copy_from_slice(&8u16.to_be_bytes());
+    p[20] = 17;
+    p[21] = 32;
+    p[22..38].copy_from_slice(&source.octets());
+    p[54..56].copy_from_slice(&9u16.to_be_bytes());
+    p[56..58].copy_from_slice(&port.to_be_bytes());
+    p[58..60].copy_from_slice(&8u16.to_be_bytes());
+    p
+}
+
+/// Frames of one family.
+enum Frames {
+    V4([u8; PACKET], u32),
+    V6([u8; PACKET6]),
+}
+
+impl Frames {
+    /// Writes the frame for a destination into the ring.
+    fn write(&mut self, ring: &mut Ring, frame: usize, to: IpAddr) -> Result<()> {
+        match (self, to) {
+            (Frames::V4(packet, partial), IpAddr::V4(to)) => {
+                packet[30..34].copy_from_slice(&to.octets());
+                packet[24..26].copy_from_slice(&checksum(*partial, to).to_be_bytes());
+                ring.write(frame, packet);
+            }
+            (Frames::V6(packet), IpAddr::V6(to)) => {
+                packet[38..54].copy_from_slice(&to.octets());
+                ring.write(frame, packet);
+            }
+            _ => bail!("--source is not of the table's family"),
+        }
+        Ok(())
+    }
+}
+
 fn checksum(partial: u32, to: Ipv4Addr) -> u16 {
     let mut sum = partial + (to.to_bits() >> 16) + (to.to_bits() & 0xffff);
     while sum > 0xffff {
@@ -75,7 +118,7 @@ struct Ring {
 }
 
 impl Ring {
-    fn new(dev: &str) -> Result<Self> {
+    fn new(dev: &str, ethertype: u16) -> Result<Self> {
         let name = CString::new(dev)?;
         // SAFETY: plain system calls on a name and structures that outlive
         // them; the descriptor is owned from here on.
@@ -127,7 +170,7 @@ impl Ring {
             };
             let mut to: libc::sockaddr_ll = std::mem::zeroed();
             to.sll_family = libc::AF_PACKET as u16;
-            to.sll_protocol = 0x0800u16.to_be();
+            to.sll_protocol = ethertype.to_be();
             to.sll_ifindex = index as i32;
             let len = size_of_val(&to) as u32;
             if libc::bind(fd, (&raw const to).cast(), len) != 0 {
@@ -144,13 +187,14 @@ impl Ring {
     }
 
     /// Writes a frame's length and packet; the kernel must not own the frame.
-    fn write(&mut self, frame: usize, packet: &[u8; PACKET]) {
+    fn write<const N: usize>(&mut self, frame: usize, packet: &[u8; N]) {
+        const { assert!(HEAD + N <= FRAME) };
         // SAFETY: inside the mapping, since frame < FRAMES and
-        // HEAD + PACKET <= FRAME.
+        // HEAD + N <= FRAME.
         unsafe {
             let at = self.memory.add(frame * FRAME);
-            at.add(4).cast::<u32>().write(PACKET as u32);
-            at.add(HEAD).cast::<[u8; PACKET]>().write(*packet);
+            at.add(4).cast::<u32>().write(N as u32);
+            at.add(HEAD).cast::<[u8; N]>().write(*packet);
         }
     }
 
@@ -171,11 +215,15 @@ impl Drop for Ring {
 }
 
 pub fn send(plan: &Plan, dev: &str, to: Mac) -> Result<Sent> {
-    let Some(IpAddr::V4(source)) = plan.source else {
-        bail!("--inject needs an IPv4 --source");
+    let (mut frames, ethertype) = match plan.source {
+        Some(IpAddr::V4(source)) => {
+            let (packet, partial) = template(to, source, plan.port);
+            (Frames::V4(packet, partial), 0x0800)
+        }
+        Some(IpAddr::V6(source)) => (Frames::V6(template6(to, source, plan.port)), 0x86dd),
+        None => bail!("--inject needs a --source"),
     };
-    let (template, partial) = template(to, source, plan.port);
-    let mut ring = Ring::new(dev)?;
+    let mut ring = Ring::new(dev, ethertype)?;
     let mut order = Order::new(plan.zipf, plan.destinations.len(), plan.seed);
     let pace = Pace::new(plan.rate);
     let batch = pace.batch(FRAMES / 2);
@@ -189,9 +237,7 @@ pub fn send(plan: &Plan, dev: &str, to: Mac) -> Result<Sent> {
     while out.packets < plan.count {
         let n = batch.min((plan.count - out.packets) as usize);
         for _ in 0..n {
-            let IpAddr::V4(to) = plan.destinations[order.next(plan.destinations.len())] else {
-                bail!("--inject sends IPv4 only");
-            };
+            let to = plan.destinations[order.next(plan.destinations.len())];
             let mut waited = 0;
             while ring.status(frame).load(Ordering::Acquire) != libc::TP_STATUS_AVAILABLE {
                 waited += 1;
@@ -200,10 +246,7 @@ pub fn send(plan: &Plan, dev: &str, to: Mac) -> Result<Sent> {
                 }
                 std::thread::sleep(std::time::Duration::from_millis(1));
             }
-            let mut packet = template;
-            packet[30..34].copy_from_slice(&to.octets());
-            packet[24..26].copy_from_slice(&checksum(partial, to).to_be_bytes());
-            ring.write(frame, &packet);
+            frames.write(&mut ring, frame, to)?;
             ring.status(frame)
                 .store(libc::TP_STATUS_SEND_REQUEST, Ordering::Release);
             frame = (frame + 1) % FRAMES;
