@@ -14,6 +14,7 @@ SWITCHES=${ALTFIB_SWITCHES:-200}
 ALL_TESTS=(
 	"only_loads: $LOADS times insmod and rmmod under traffic"
 	"only_loads_changing: insmod and rmmod while routes change"
+	"only_loads_ipv6: insmod while IPv6 routes change, which takes no RTNL"
 	"only_loads_namespaces: insmod and rmmod while namespaces come and go"
 	"only_switches: $SWITCHES mode switches under traffic"
 	"only_switches_changing: mode switches while routes change"
@@ -90,6 +91,64 @@ only_loads_changing() {
 		done
 		stop
 	} | run_scenario on
+}
+
+# Each change of any family voids a dump of the routes, and nothing holds these
+# back: the first load must find a gap, and the ones after it need none.
+only_loads_ipv6() {
+	local i pid rc=0 came=0 fields
+
+	absent || return 1
+	{
+		topo_bare
+		echo "fill afr 11.0.0.0/24 dev=r1 via=10.0.2.2 count=20000"
+		echo "sysctl afr net/ipv6/conf/all/disable_ipv6 0"
+		echo "sysctl afr net/ipv6/conf/r1/disable_ipv6 0"
+	} | run_scenario none || return 1
+	for ((i = 0; i < 20000; i++)); do
+		echo "route add 2001:db8:1::/48 dev r1"
+		echo "route del 2001:db8:1::/48 dev r1"
+	done >"$TMP/batch"
+	while :; do
+		ip -6 -n afr -force -batch "$TMP/batch" >/dev/null 2>&1
+	done &
+	pid=$!
+	sleep 1
+	insmod "$ALTFIB_KO" mode=on || rc=1
+	ipv6_serving 60 || rc=1
+	for i in 1 2 3; do
+		in_ns afr sh -c "echo off >/proc/sys/net/altfib/mode; echo on >/proc/sys/net/altfib/mode"
+		ipv6_serving 10 || rc=1
+	done
+	kill "$pid"
+	wait "$pid" 2>/dev/null
+	sleep 1
+	in_ns afr sh -c "echo 1 >/proc/sys/net/altfib/audit" || rc=1
+	in_ns afr cat /proc/net/altfib/audit
+	while read -ra fields; do
+		came=$((came + 16#${fields[17]}))
+	done < <(in_ns afr tail -n +2 /proc/net/stat/altfib6)
+	echo "$came IPv6 routes came meanwhile"
+	((came >= 1000)) || fail "too few for a test" || rc=1
+	[ "$(in_ns afr grep -c '^\(IPv6 \)*differences: 0$' /proc/net/altfib/audit)" = 2 ] || rc=1
+	echo "netns-del $NAMESPACES" | "$PROBE" none
+	rmmod altfib || rc=1
+	return "$rc"
+}
+
+# ipv6_serving SECONDS: both families must be, within so many.
+ipv6_serving() {
+	local i
+
+	for ((i = 0; i < $1 * 10; i++)); do
+		if [ "$(in_ns afr grep -c '^\(IPv6 \)*serving: yes' /proc/net/altfib/status)" = 2 ]; then
+			echo "serving after $((i / 10)).$((i % 10)) s"
+			return 0
+		fi
+		sleep 0.1
+	done
+	in_ns afr cat /proc/net/altfib/status
+	fail "not serving after $1 s"
 }
 
 only_loads_namespaces() {
