@@ -105,7 +105,7 @@ only_loads_ipv6() {
 		echo "sysctl afr net/ipv6/conf/all/disable_ipv6 0"
 		echo "sysctl afr net/ipv6/conf/r1/disable_ipv6 0"
 	} | run_scenario none || return 1
-	for ((i = 0; i < 20000; i++)); do
+	for ((i = 0; i < 2000; i++)); do
 		echo "route add 2001:db8:1::/48 dev r1"
 		echo "route del 2001:db8:1::/48 dev r1"
 	done >"$TMP/batch"
