@@ -232,6 +232,23 @@ static struct fib6_info *altfib_sibling6(struct fib6_info *rt, int hash)
 }
 
 /*
+ * Are there, of the metric of rt, routes that are no siblings? Of those and the
+ * siblings find_rr_leaf() takes the first one, unless another leads out where the
+ * packet came in.
+ */
+static bool altfib_has_rival6(const struct fib6_info *rt)
+{
+	const struct fib6_info *next = rcu_dereference(rt->fib6_next);
+
+	for (; next && next->fib6_metric == rt->fib6_metric;
+	     next = rcu_dereference(next->fib6_next)) {
+		if (!rt6_qualify_for_ecmp(next))
+			return true;
+	}
+	return false;
+}
+
+/*
  * Would find_match() take this path? A host, which does not forward, prefers
  * reachable routers, probes them and takes turns.
  */
@@ -293,6 +310,8 @@ static enum altfib_outcome altfib_find_path6(const struct altfib_packet6 *pkt,
 	} else if (unlikely(READ_ONCE(rt->fib6_nsiblings))) {
 		/* What ip6_route_input() would have dissected is not looked at here. */
 		if (pkt->net->ipv6.fib6_rules_require_fldissect)
+			return ALTFIB_MULTIPATH;
+		if (altfib_has_rival6(rt))
 			return ALTFIB_MULTIPATH;
 		rt = altfib_sibling6(rt, altfib_multipath_hash6(pkt->net, pkt->skb));
 		if (!rt)
