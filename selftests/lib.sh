@@ -37,6 +37,9 @@ NAMESPACES="afc afr af1 af2"
 RMAC=02:00:00:00:01:01
 export TX="send afc c0 dmac=$RMAC src=10.0.1.2"
 
+# The same for IPv6, with the same namespaces and devices: 2001:db8:LINK::HOST, and
+# 2001:db8:a::/48 by r1, 2001:db8:b::/48 by r2. topo6 instead of topo.
+export TX6="send afc c0 dmac=$RMAC src=2001:db8:1::2"
 
 altfib_loaded() {
 	[ -e /proc/sys/net/altfib/mode ]
@@ -95,6 +98,53 @@ topology() {
 	echo "ip af2 route add default via 10.0.3.1"
 }
 
+link_up6() {
+	local ns=$1 dev=$2 host=$3 net=$4 peer=$5
+
+	lines <<-EOT
+	ip $ns link set lo up
+	ip $ns link set $dev up
+	ip $ns addr add 2001:db8:$net::$host/64 dev $dev nodad
+	ip $ns neigh add 2001:db8:$net::$peer lladdr 02:00:00:00:0$net:0$peer nud permanent dev $dev
+	EOT
+}
+
+# No duplicate address detection, no router solicitations or advertisements, no
+# limits for ICMPv6 errors. MLD reports can't be switched off: taps and counters6
+# leave them out.
+topology6() {
+	local ns conf
+
+	echo "netns $NAMESPACES"
+	for ns in $NAMESPACES; do
+		for conf in all default; do
+			lines <<-EOT
+			sysctl $ns net/ipv6/conf/$conf/accept_dad 0
+			sysctl $ns net/ipv6/conf/$conf/dad_transmits 0
+			sysctl $ns net/ipv6/conf/$conf/router_solicitations 0
+			sysctl $ns net/ipv6/conf/$conf/accept_ra 0
+			sysctl $ns net/ipv6/conf/$conf/mldv2_unsolicited_report_interval 1
+			EOT
+		done
+		echo "sysctl $ns net/ipv6/icmp/ratemask 0"
+	done
+	echo "sysctl afr net/ipv6/conf/all/forwarding 1"
+	link afr rc 1 1 afc c0
+	link afr r1 1 2 af1 s0
+	link afr r2 1 3 af2 s0
+	link_up6 afr rc 1 1 2
+	link_up6 afr r1 1 2 2
+	link_up6 afr r2 1 3 2
+	echo "ip afr route add 2001:db8:a::/48 via 2001:db8:2::2"
+	echo "ip afr route add 2001:db8:b::/48 via 2001:db8:3::2"
+	link_up6 afc c0 2 1 1
+	echo "ip afc route add ::/0 via 2001:db8:1::1"
+	link_up6 af1 s0 2 2 1
+	echo "ip af1 route add ::/0 via 2001:db8:2::1"
+	link_up6 af2 s0 2 3 1
+	echo "ip af2 route add ::/0 via 2001:db8:3::1"
+}
+
 TAPS="tap c afc c0
 tap s1 af1 s0
 tap s2 af2 s0"
@@ -104,6 +154,19 @@ topo() {
 	topo_bare
 	printf '%s\n' "arm $NAMESPACES" "$TAPS"
 	begin
+}
+
+topo6() {
+	printf '%s\n' "$TOPOLOGY6" "arm $NAMESPACES" "$TAPS" ready
+	begin6
+}
+
+begin6() {
+	printf '%s\n' "counters6 afr begin" "altfib6 afr begin"
+}
+
+finish6() {
+	printf '%s\n' report "counters6 afr end" "altfib6 afr end $*"
 }
 
 begin() {
@@ -224,6 +287,7 @@ tests_run() {
 	echo 0 >/proc/sys/net/ipv4/route/error_cost
 	trap cleanup EXIT
 	TOPOLOGY=$(topology)
+	TOPOLOGY6=$(topology6)
 	echo "TAP version 13"
 	echo "1..$((${#ALL_TESTS[@]} + 1))"
 	echo "# $(cpus) CPUs, $(uname -r)"

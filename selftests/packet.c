@@ -18,7 +18,7 @@ struct stamp {
 	uint32_t magic, epoch, seq;
 };
 
-static uint32_t sum16(const void *data, size_t len, uint32_t sum)
+uint32_t pkt_sum16(const void *data, size_t len, uint32_t sum)
 {
 	const uint8_t *p = data;
 
@@ -29,19 +29,17 @@ static uint32_t sum16(const void *data, size_t len, uint32_t sum)
 	return sum;
 }
 
-static uint16_t fold(uint32_t sum)
+uint16_t pkt_fold(uint32_t sum)
 {
 	while (sum >> 16)
 		sum = (sum & 0xffff) + (sum >> 16);
 	return ~sum;
 }
 
-static uint16_t l4_sum(const struct iphdr *ip, const void *l4, size_t len)
+/* Of the pseudo header: what each checksum behind an IP header starts from. */
+static uint32_t pseudo_sum(const struct iphdr *ip, size_t len)
 {
-	uint32_t sum = ip->protocol + len;
-
-	sum = sum16(&ip->saddr, 8, sum);
-	return fold(sum16(l4, len, sum));
+	return pkt_sum16(&ip->saddr, 8, ip->protocol + len);
 }
 
 void pkt_spec_init(struct pkt_spec *s)
@@ -56,6 +54,7 @@ void pkt_spec_init(struct pkt_spec *s)
 	s->dport = 2000;
 	s->tcpflags = TH_SYN;
 	s->icmptype = ICMP_ECHO;
+	s->six.ext = IPPROTO_NONE;
 	memcpy(s->smac, "\x02\0\0\0\xff\x01", 6);
 }
 
@@ -133,6 +132,8 @@ const char *pkt_spec_arg(struct pkt_spec *s, const char *arg)
 			return "unknown word";
 		return NULL;
 	}
+	if (pkt6_spec_arg(s, arg))
+		return NULL;
 	k = v++ - arg;
 #define IS(name) (k == strlen(name) && !strncmp(arg, name, k))
 	if (IS("src"))
@@ -182,7 +183,7 @@ const char *pkt_spec_arg(struct pkt_spec *s, const char *arg)
 	else
 		return "unknown key";
 #undef IS
-	if (s->len > PKT_MAX - 128)
+	if (s->len > PKT_MAX - 192)
 		return "len is too big";
 	return NULL;
 }
@@ -204,9 +205,59 @@ static void put_quote(const struct pkt_spec *s, uint8_t *p)
 		.daddr = htonl(s->quote),
 	};
 
-	ip.check = htons(fold(sum16(&ip, sizeof(ip), 0)));
+	ip.check = htons(pkt_fold(pkt_sum16(&ip, sizeof(ip), 0)));
 	memcpy(p, &ip, sizeof(ip));
 	memset(p + sizeof(ip), 0, sizeof(struct icmphdr));
+}
+
+size_t pkt_put_payload(const struct pkt_spec *s, unsigned int i, uint32_t epoch,
+		       uint8_t *l4)
+{
+	struct stamp st = { htonl(PKT_MAGIC), htonl(epoch), htonl(i) };
+	size_t head = 0, j;
+
+	/* A later fragment has no L4 header of its own. */
+	if (!s->frag) {
+		if (s->proto == IPPROTO_UDP)
+			head = sizeof(struct udphdr);
+		else if (s->proto == IPPROTO_TCP)
+			head = sizeof(struct tcphdr);
+		else if (s->proto == IPPROTO_ICMP || s->proto == IPPROTO_ICMPV6)
+			head = sizeof(struct icmphdr);
+	}
+	memset(l4, 0, head);
+	for (j = 0; j < s->len; j++)
+		l4[head + j] = j;
+	if (s->len >= sizeof(st))
+		memcpy(l4 + head, &st, sizeof(st));
+	return head + s->len;
+}
+
+void pkt_finish_l4(const struct pkt_spec *s, uint8_t *l4, size_t l4len,
+		   uint32_t pseudo)
+{
+	if (s->frag)
+		return;
+	if (s->proto == IPPROTO_UDP) {
+		struct udphdr *udp = (void *)l4;
+
+		udp->source = htons(s->sport);
+		udp->dest = htons(s->dport);
+		udp->len = htons(l4len);
+		/* The checksum of a fragmented datagram is not ours to know. */
+		if (!s->mf)
+			udp->check = htons(pkt_fold(pkt_sum16(l4, l4len, pseudo)));
+	} else if (s->proto == IPPROTO_TCP) {
+		struct tcphdr *tcp = (void *)l4;
+
+		tcp->source = htons(s->sport);
+		tcp->dest = htons(s->dport);
+		tcp->seq = htonl(1000);
+		tcp->th_flags = s->tcpflags;
+		tcp->doff = 5;
+		tcp->window = htons(1024);
+		tcp->check = htons(pkt_fold(pkt_sum16(l4, l4len, pseudo)));
+	}
 }
 
 size_t pkt_build(const struct pkt_spec *s, unsigned int i, uint32_t epoch,
@@ -215,29 +266,15 @@ size_t pkt_build(const struct pkt_spec *s, unsigned int i, uint32_t epoch,
 	struct ether_header *eth = (void *)buf;
 	struct iphdr *ip = (void *)(eth + 1);
 	uint8_t *l4 = (uint8_t *)(ip + 1) + s->optlen;
-	struct stamp st = { htonl(PKT_MAGIC), htonl(epoch), htonl(i) };
-	size_t head = 0, l4len, j;
+	size_t l4len;
 
 	memcpy(eth->ether_dhost, s->dmac, 6);
 	memcpy(eth->ether_shost, s->smac, 6);
+	if (s->six.on)
+		return sizeof(*eth) + pkt6_build(s, i, epoch, buf + sizeof(*eth));
 	eth->ether_type = htons(ETHERTYPE_IP);
 
-	/* A later fragment has no L4 header of its own. */
-	if (!s->frag) {
-		if (s->proto == IPPROTO_UDP)
-			head = sizeof(struct udphdr);
-		else if (s->proto == IPPROTO_TCP)
-			head = sizeof(struct tcphdr);
-		else if (s->proto == IPPROTO_ICMP)
-			head = sizeof(struct icmphdr);
-	}
-	l4len = head + s->len;
-	memset(l4, 0, head);
-	for (j = 0; j < s->len; j++)
-		l4[head + j] = j;
-	if (s->len >= sizeof(st))
-		memcpy(l4 + head, &st, sizeof(st));
-
+	l4len = pkt_put_payload(s, i, epoch, l4);
 	memset(ip, 0, sizeof(*ip));
 	memcpy(ip + 1, s->opt, s->optlen);
 	ip->version = 4;
@@ -251,30 +288,11 @@ size_t pkt_build(const struct pkt_spec *s, unsigned int i, uint32_t epoch,
 	ip->protocol = s->proto;
 	ip->saddr = htonl(s->src + i * s->sstep);
 	ip->daddr = htonl(s->dst + i * s->dstep);
-	ip->check = htons(fold(sum16(ip, ip->ihl * 4, 0)));
+	ip->check = htons(pkt_fold(pkt_sum16(ip, ip->ihl * 4, 0)));
 	if (s->badsum)
 		ip->check ^= 0xffff;
 
-	if (head && s->proto == IPPROTO_UDP) {
-		struct udphdr *udp = (void *)l4;
-
-		udp->source = htons(s->sport);
-		udp->dest = htons(s->dport);
-		udp->len = htons(l4len);
-		/* The checksum of a fragmented datagram is not ours to know. */
-		if (!s->mf)
-			udp->check = htons(l4_sum(ip, l4, l4len));
-	} else if (head && s->proto == IPPROTO_TCP) {
-		struct tcphdr *tcp = (void *)l4;
-
-		tcp->source = htons(s->sport);
-		tcp->dest = htons(s->dport);
-		tcp->seq = htonl(1000);
-		tcp->th_flags = s->tcpflags;
-		tcp->doff = 5;
-		tcp->window = htons(1024);
-		tcp->check = htons(l4_sum(ip, l4, l4len));
-	} else if (head && s->proto == IPPROTO_ICMP) {
+	if (s->proto == IPPROTO_ICMP && !s->frag) {
 		struct icmphdr *icmp = (void *)l4;
 
 		icmp->type = s->icmptype;
@@ -283,22 +301,22 @@ size_t pkt_build(const struct pkt_spec *s, unsigned int i, uint32_t epoch,
 		icmp->un.echo.sequence = htons(i);
 		if (s->quote && s->len >= 28) {
 			icmp->un.gateway = htonl(s->rest);
-			put_quote(s, l4 + head);
+			put_quote(s, (uint8_t *)(icmp + 1));
 		}
-		icmp->checksum = htons(fold(sum16(l4, l4len, 0)));
+		icmp->checksum = htons(pkt_fold(pkt_sum16(l4, l4len, 0)));
+	} else {
+		pkt_finish_l4(s, l4, l4len, pseudo_sum(ip, l4len));
 	}
 	return sizeof(*eth) + ip->ihl * 4 + l4len;
 }
 
 /* Left for the device to finish, as veth never does: not an error. */
-static bool partial_sum(const struct iphdr *ip, uint16_t check, size_t len)
+static bool partial_sum(uint32_t pseudo, uint16_t check)
 {
-	uint16_t pseudo = fold(sum16(&ip->saddr, 8, ip->protocol + len));
-
-	return check == htons(pseudo ^ 0xffff);
+	return check == htons(pkt_fold(pseudo) ^ 0xffff);
 }
 
-static void add(char *out, size_t size, const char *fmt, ...)
+void pkt_add(char *out, size_t size, const char *fmt, ...)
 {
 	size_t used = strlen(out);
 	va_list ap;
@@ -306,6 +324,37 @@ static void add(char *out, size_t size, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(out + used, size - used, fmt, ap);
 	va_end(ap);
+}
+
+void pkt_describe_l4(uint8_t proto, const uint8_t *l4, size_t len, bool whole,
+		     bool quoted, uint32_t pseudo, char *out, size_t size)
+{
+	uint32_t w[2];
+
+	if (proto == IPPROTO_UDP) {
+		const struct udphdr *udp = (const void *)l4;
+
+		pkt_add(out, size, " udp %u>%u", ntohs(udp->source),
+			ntohs(udp->dest));
+		if (whole && udp->check &&
+		    pkt_fold(pkt_sum16(l4, len, pseudo)) &&
+		    !partial_sum(pseudo, udp->check))
+			pkt_add(out, size, " BADSUM");
+		if (len >= 20 && !quoted) {
+			memcpy(w, l4 + 8, sizeof(w));
+			if (ntohl(w[0]) == PKT_MAGIC && w[1])
+				pkt_add(out, size, " e=%u", ntohl(w[1]));
+		}
+	} else if (proto == IPPROTO_TCP) {
+		const struct tcphdr *tcp = (const void *)l4;
+
+		pkt_add(out, size, " tcp %u>%u", ntohs(tcp->source),
+			ntohs(tcp->dest));
+		if (len >= sizeof(*tcp) && !quoted)
+			pkt_add(out, size, " flags=%#x", tcp->th_flags);
+	} else {
+		pkt_add(out, size, " proto=%u", proto);
+	}
 }
 
 static const char *ip4(uint32_t a, char *buf)
@@ -325,73 +374,53 @@ static void describe_ip(const uint8_t *p, size_t len, bool quoted, char *out,
 	bool whole;
 
 	if (len < sizeof(*ip) || len < hl || hl < sizeof(*ip)) {
-		add(out, size, " ip truncated");
+		pkt_add(out, size, " ip truncated");
 		return;
 	}
-	add(out, size, "%s>%s ttl=%u tos=%#x", ip4(ip->saddr, a),
+	pkt_add(out, size, "%s>%s ttl=%u tos=%#x", ip4(ip->saddr, a),
 	    ip4(ip->daddr, b), ip->ttl, ip->tos);
-	if (fold(sum16(ip, hl, 0)))
-		add(out, size, " BADIPSUM");
+	if (pkt_fold(pkt_sum16(ip, hl, 0)))
+		pkt_add(out, size, " BADIPSUM");
 	if (ip->frag_off & htons(IP_DF))
-		add(out, size, " df");
+		pkt_add(out, size, " df");
 	off = (ntohs(ip->frag_off) & IP_OFFMASK) << 3;
 	if (off || (ip->frag_off & htons(IP_MF)))
-		add(out, size, " frag=%zu%s", off,
+		pkt_add(out, size, " frag=%zu%s", off,
 		    ip->frag_off & htons(IP_MF) ? "+" : "");
 	if (hl > sizeof(*ip))
 		/* Not the bytes: a timestamp option is filled in on the way. */
-		add(out, size, " opt=%u/%zu", p[20], hl - sizeof(*ip));
+		pkt_add(out, size, " opt=%u/%zu", p[20], hl - sizeof(*ip));
 	whole = !quoted && !off && !(ip->frag_off & htons(IP_MF)) && tot <= len;
-	add(out, size, " len=%zu", tot);
+	pkt_add(out, size, " len=%zu", tot);
 	if (tot < len)
 		len = tot;
 	if (off || len < hl + 8) {
-		add(out, size, " proto=%u", ip->protocol);
+		pkt_add(out, size, " proto=%u", ip->protocol);
 		return;
 	}
 	len -= hl;
-	if (ip->protocol == IPPROTO_UDP) {
-		const struct udphdr *udp = (const void *)l4;
-		uint32_t w[2];
-
-		add(out, size, " udp %u>%u", ntohs(udp->source),
-		    ntohs(udp->dest));
-		if (whole && udp->check && l4_sum(ip, l4, len) &&
-		    !partial_sum(ip, udp->check, len))
-			add(out, size, " BADSUM");
-		if (len >= 20 && !quoted) {
-			memcpy(w, l4 + 8, sizeof(w));
-			if (ntohl(w[0]) == PKT_MAGIC && w[1])
-				add(out, size, " e=%u", ntohl(w[1]));
-		}
-	} else if (ip->protocol == IPPROTO_TCP) {
-		const struct tcphdr *tcp = (const void *)l4;
-
-		add(out, size, " tcp %u>%u", ntohs(tcp->source),
-		    ntohs(tcp->dest));
-		if (len >= sizeof(*tcp) && !quoted)
-			add(out, size, " flags=%#x", tcp->th_flags);
-	} else if (ip->protocol == IPPROTO_ICMP) {
+	if (ip->protocol == IPPROTO_ICMP) {
 		const struct icmphdr *icmp = (const void *)l4;
 
-		add(out, size, " icmp %u/%u", icmp->type, icmp->code);
-		if (whole && fold(sum16(l4, len, 0)))
-			add(out, size, " BADSUM");
+		pkt_add(out, size, " icmp %u/%u", icmp->type, icmp->code);
+		if (whole && pkt_fold(pkt_sum16(l4, len, 0)))
+			pkt_add(out, size, " BADSUM");
 		if (icmp->type == ICMP_DEST_UNREACH &&
 		    icmp->code == ICMP_FRAG_NEEDED)
-			add(out, size, " mtu=%u", ntohs(icmp->un.frag.mtu));
+			pkt_add(out, size, " mtu=%u", ntohs(icmp->un.frag.mtu));
 		if (icmp->type == ICMP_REDIRECT)
-			add(out, size, " gw=%s", ip4(icmp->un.gateway, a));
+			pkt_add(out, size, " gw=%s", ip4(icmp->un.gateway, a));
 		if (!quoted && (icmp->type == ICMP_DEST_UNREACH ||
 				icmp->type == ICMP_TIME_EXCEEDED ||
 				icmp->type == ICMP_REDIRECT ||
 				icmp->type == ICMP_PARAMETERPROB)) {
-			add(out, size, " [");
+			pkt_add(out, size, " [");
 			describe_ip(l4 + 8, len - 8, true, out, size);
-			add(out, size, "]");
+			pkt_add(out, size, "]");
 		}
 	} else {
-		add(out, size, " proto=%u", ip->protocol);
+		pkt_describe_l4(ip->protocol, l4, len, whole, quoted,
+				pseudo_sum(ip, len), out, size);
 	}
 }
 
@@ -405,19 +434,22 @@ bool pkt_describe(const uint8_t *buf, size_t len, bool arp, char *out,
 	out[0] = '\0';
 	if (len < sizeof(*eth))
 		return false;
-	add(out, size, "%02x:%02x:%02x:%02x:%02x:%02x ", m[0], m[1], m[2], m[3],
+	pkt_add(out, size, "%02x:%02x:%02x:%02x:%02x:%02x ", m[0], m[1], m[2], m[3],
 	    m[4], m[5]);
 	if (eth->ether_type == htons(ETHERTYPE_IP)) {
 		describe_ip(buf + sizeof(*eth), len - sizeof(*eth), false, out,
 			    size);
 		return true;
 	}
+	if (eth->ether_type == htons(ETHERTYPE_IPV6))
+		return pkt6_describe(buf + sizeof(*eth), len - sizeof(*eth), arp,
+				     out, size);
 	if (arp && eth->ether_type == htons(ETHERTYPE_ARP) && len >= 42) {
 		uint32_t spa, tpa;
 
 		memcpy(&spa, buf + 28, 4);
 		memcpy(&tpa, buf + 38, 4);
-		add(out, size, "arp %s %s>%s", buf[21] == 1 ? "who-has" : "is-at",
+		pkt_add(out, size, "arp %s %s>%s", buf[21] == 1 ? "who-has" : "is-at",
 		    ip4(spa, a), ip4(tpa, b));
 		return true;
 	}
@@ -427,12 +459,17 @@ bool pkt_describe(const uint8_t *buf, size_t len, bool arp, char *out,
 bool pkt_stamp(const uint8_t *buf, size_t len, uint32_t *epoch)
 {
 	const struct iphdr *ip = (const void *)(buf + 14);
+	size_t head = 14 + 20 + 8;
 	uint32_t w[2];
 
-	if (len < 14 + 20 + 8 + sizeof(struct stamp) || buf[12] != 8 || buf[13] ||
-	    ip->ihl != 5 || ip->protocol != IPPROTO_UDP)
+	if (len < head + 20 + sizeof(struct stamp))
 		return false;
-	memcpy(w, buf + 42, sizeof(w));
+	if (buf[12] == 0x86 && buf[13] == 0xdd && buf[20] == IPPROTO_UDP)
+		head += 20;
+	else if (buf[12] != 8 || buf[13] || ip->ihl != 5 ||
+		 ip->protocol != IPPROTO_UDP)
+		return false;
+	memcpy(w, buf + head, sizeof(w));
 	*epoch = ntohl(w[1]);
 	return ntohl(w[0]) == PKT_MAGIC;
 }

@@ -303,12 +303,15 @@ static int ip_addr(int fd, char **w, int n)
 {
 	bool add = !strcmp(w[1], "add");
 	bool brd = n == 7 && !strcmp(w[3], "brd") && !strcmp(w[4], "+");
+	bool nodad = n == 6 && !strcmp(w[5], "nodad");
 	uint8_t addr[16];
 	struct ifaddrmsg *m;
 	int family, plen;
 	struct req q;
 	uint32_t all;
 
+	if (nodad)
+		n--;
 	if (!(n == 5 || brd) || strcmp(w[n - 2], "dev") ||
 	    (!add && strcmp(w[1], "del")))
 		return 1;
@@ -317,6 +320,7 @@ static int ip_addr(int fd, char **w, int n)
 		  add ? NLM_F_CREATE | NLM_F_EXCL : 0, sizeof(*m));
 	m->ifa_family = family;
 	m->ifa_prefixlen = plen;
+	m->ifa_flags = nodad ? IFA_F_NODAD : 0;
 	m->ifa_index = if_nametoindex(w[n - 1]);
 	attr(&q, IFA_LOCAL, addr, family == AF_INET ? 4 : 16);
 	attr(&q, IFA_ADDRESS, addr, family == AF_INET ? 4 : 16);

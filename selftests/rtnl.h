@@ -36,7 +36,7 @@ bool rtnl_links_ready(void);
  *	link add D index I netns N address M type veth
  *	     peer name P index I netns N address M
  *	link set D up|down|mtu N|arp on|off	link del D
- *	addr add|del A/L [brd +] dev D
+ *	addr add|del A/L [brd +] dev D [nodad]
  *	neigh add|replace A lladdr M nud permanent dev D
  *	route add|replace|del P [via A] [dev D] [metric N]
  * Returns 0, a negative errno, or 1 for what is not among them.

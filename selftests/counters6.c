@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The kernel's IPv6 counters. */
+#include <stdio.h>
+#include <string.h>
+
+#include "counters.h"
+
+/*
+ * Each address joins a group, and MLD reports it twice, by timers: multicast is
+ * taken out of the counters that it is part of, and not shown by itself.
+ */
+static const char *const less[][2] = {
+	{ "Ip6InReceives", "Ip6InMcastPkts" },
+	{ "Ip6InNoECTPkts", "Ip6InMcastPkts" },
+	{ "Ip6InOctets", "Ip6InMcastOctets" },
+	{ "Ip6OutRequests", "Ip6OutMcastPkts" },
+	{ "Ip6OutTransmits", "Ip6OutMcastPkts" },
+	{ "Ip6OutOctets", "Ip6OutMcastOctets" },
+	{ "Icmp6OutMsgs", "Icmp6OutMLDv2Reports" },
+};
+
+static struct counter *find(struct counter *c, int n, const char *name)
+{
+	int i;
+
+	for (i = 0; i < n; i++)
+		if (!strcmp(c[i].name, name))
+			return &c[i];
+	return NULL;
+}
+
+static int hidden(const char *name)
+{
+	return strstr(name, "Mcast") || strstr(name, "MLD") ||
+	       !strcmp(name, "Icmp6OutType143");
+}
+
+int counters6_read(struct counter *c, int max)
+{
+	FILE *f = fopen("/proc/net/snmp6", "re");
+	struct counter *a, *b;
+	unsigned int k;
+	int n = 0, i;
+
+	if (!f)
+		return -1;
+	while (n < max && fscanf(f, "%63s %lld", c[n].name, &c[n].val) == 2)
+		n++;
+	fclose(f);
+	for (k = 0; k < sizeof(less) / sizeof(less[0]); k++) {
+		a = find(c, n, less[k][0]);
+		b = find(c, n, less[k][1]);
+		if (a && b)
+			a->val -= b->val;
+	}
+	for (i = 0; i < n; i++)
+		if (hidden(c[i].name))
+			c[i].val = 0;
+	return n;
+}
