@@ -127,6 +127,8 @@ topology6() {
 			EOT
 		done
 		echo "sysctl $ns net/ipv6/icmp/ratemask 0"
+		# Of a socket they are random.
+		echo "sysctl $ns net/ipv6/auto_flowlabels 0"
 	done
 	echo "sysctl afr net/ipv6/conf/all/forwarding 1"
 	link afr rc 1 1 afc c0

@@ -1756,6 +1756,7 @@ static const struct {
 	{ "flood-end",	cmd_flood_end,	0 },
 	{ "flow",	cmd_flow,	0 },
 	{ "ip",		cmd_ip,		2 },
+	{ "ip6",	cmd_ip,		2 },
 	{ "links",	cmd_links,	0 },
 	{ "lost",	cmd_lost,	0 },
 	{ "netns",	cmd_netns,	0 },
