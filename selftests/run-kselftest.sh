@@ -31,7 +31,7 @@ if [ "${ALTFIB_ACCEL:-}" = tcg ]; then
 	nft 'add table ip keep; add chain ip keep keep { type filter hook prerouting priority 0; }'
 fi
 
-SEQUENTIAL="forward.sh tables.sh local.sh source.sh routes.sh device.sh netfilter.sh control.sh verify.sh module.sh churn.sh"
+SEQUENTIAL="forward.sh tables.sh local.sh source.sh routes.sh device.sh netfilter.sh ipv6.sh ipv6_tables.sh ipv6_device.sh control.sh verify.sh module.sh churn.sh"
 RACES="race_routes.sh race_devices.sh race_module.sh"
 
 echo "TAP version 13"
