@@ -17,6 +17,7 @@ static const char *const less[][2] = {
 	{ "Ip6OutTransmits", "Ip6OutMcastPkts" },
 	{ "Ip6OutOctets", "Ip6OutMcastOctets" },
 	{ "Icmp6OutMsgs", "Icmp6OutMLDv2Reports" },
+	{ NULL, NULL },
 };
 
 static struct counter *find(struct counter *c, int n, const char *name)
@@ -39,15 +40,14 @@ int counters6_read(struct counter *c, int max)
 {
 	FILE *f = fopen("/proc/net/snmp6", "re");
 	struct counter *a, *b;
-	unsigned int k;
-	int n = 0, i;
+	int n = 0, i, k;
 
 	if (!f)
 		return -1;
 	while (n < max && fscanf(f, "%63s %lld", c[n].name, &c[n].val) == 2)
 		n++;
 	fclose(f);
-	for (k = 0; k < sizeof(less) / sizeof(less[0]); k++) {
+	for (k = 0; less[k][0]; k++) {
 		a = find(c, n, less[k][0]);
 		b = find(c, n, less[k][1]);
 		if (a && b)

@@ -71,8 +71,7 @@ void pkt_describe_l4(uint8_t proto, const uint8_t *l4, size_t len, bool whole,
 		     bool quoted, uint32_t pseudo, char *out, size_t size);
 uint32_t pkt_sum16(const void *data, size_t len, uint32_t sum);
 uint16_t pkt_fold(uint32_t sum);
-void pkt_add(char *out, size_t size, const char *fmt, ...)
-	__attribute__((format(printf, 3, 4)));
+void pkt_add(char *out, size_t size, const char *fmt, ...);
 
 /* packet6.c: true if the argument is one of IPv6's. */
 bool pkt6_spec_arg(struct pkt_spec *s, const char *arg);

@@ -69,27 +69,26 @@ bool pkt6_spec_arg(struct pkt_spec *s, const char *arg)
 	size_t k = v - arg;
 
 #define IS(name) (k == strlen(name) && !strncmp(arg, name, k))
-	if (IS("src=") && parse_ip6(v, s->six.src)) {
-		s->six.on = true;
-	} else if (IS("dst=") && parse_ip6(v, s->six.dst)) {
-		s->six.on = true;
-	} else if (IS("quote=") && parse_ip6(v, s->six.quote)) {
-		s->quote = 1;
-	} else if (IS("ext=")) {
+	if (IS("ext="))
 		return parse_ext(s, v);
-	} else if (IS("hex=")) {
+	if (IS("hex="))
 		return parse_data(s, v);
-	} else if (IS("label=")) {
+	if (IS("src=") && parse_ip6(v, s->six.src))
+		s->six.on = true;
+	else if (IS("dst=") && parse_ip6(v, s->six.dst))
+		s->six.on = true;
+	else if (IS("quote=") && parse_ip6(v, s->six.quote))
+		s->quote = 1;
+	else if (IS("label="))
 		s->six.label = strtoul(v, NULL, 0);
-	} else if (IS("lstep=")) {
+	else if (IS("lstep="))
 		s->six.label_step = strtoul(v, NULL, 0);
-	} else if (IS("hop=")) {
+	else if (IS("hop="))
 		s->ttl = atoi(v);
-	} else if (IS("tclass=")) {
+	else if (IS("tclass="))
 		s->tos = strtoul(v, NULL, 0);
-	} else {
+	else
 		return false;
-	}
 #undef IS
 	return true;
 }
@@ -302,7 +301,7 @@ static void describe_icmp(const uint8_t *l4, size_t len, bool quoted, char *out,
 {
 	const struct icmp6_hdr *icmp = (const void *)l4;
 	const uint8_t *inner = (const void *)(icmp + 1);
-	char a[INET6_ADDRSTRLEN];
+	char a[INET6_ADDRSTRLEN], b[INET6_ADDRSTRLEN];
 
 	pkt_add(out, size, " icmp6 %u/%u", icmp->icmp6_type, icmp->icmp6_code);
 	if (icmp->icmp6_type == ICMP6_PACKET_TOO_BIG)
@@ -313,8 +312,7 @@ static void describe_icmp(const uint8_t *l4, size_t len, bool quoted, char *out,
 	if (icmp->icmp6_type == ND_REDIRECT && len >= 32)
 		pkt_add(out, size, " gw=%s for=%s",
 			inet_ntop(AF_INET6, inner, a, sizeof(a)),
-			inet_ntop(AF_INET6, inner + 16, (char[INET6_ADDRSTRLEN]){ 0 },
-				  INET6_ADDRSTRLEN));
+			inet_ntop(AF_INET6, inner + 16, b, sizeof(b)));
 	if ((icmp->icmp6_type == ND_NEIGHBOR_SOLICIT ||
 	     icmp->icmp6_type == ND_NEIGHBOR_ADVERT) && len >= 16)
 		pkt_add(out, size, " of=%s", inet_ntop(AF_INET6, inner, a, sizeof(a)));
