@@ -6,8 +6,9 @@
 #include "counters.h"
 
 /*
- * Each address joins a group, and MLD reports it twice, by timers: multicast is
- * taken out of the counters that it is part of, and not shown by itself.
+ * Each address joins a group, and MLD reports it twice, by timers, as unanswered
+ * solicitations are repeated: both are taken out of the counters that they are
+ * part of, and not shown by themselves.
  */
 static const char *const less[][2] = {
 	{ "Ip6InReceives", "Ip6InMcastPkts" },
@@ -17,6 +18,7 @@ static const char *const less[][2] = {
 	{ "Ip6OutTransmits", "Ip6OutMcastPkts" },
 	{ "Ip6OutOctets", "Ip6OutMcastOctets" },
 	{ "Icmp6OutMsgs", "Icmp6OutMLDv2Reports" },
+	{ "Icmp6OutMsgs", "Icmp6OutNeighborSolicits" },
 	{ NULL, NULL },
 };
 
@@ -33,7 +35,9 @@ static struct counter *find(struct counter *c, int n, const char *name)
 static int hidden(const char *name)
 {
 	return strstr(name, "Mcast") || strstr(name, "MLD") ||
-	       !strcmp(name, "Icmp6OutType143");
+	       !strcmp(name, "Icmp6OutType143") ||
+	       !strcmp(name, "Icmp6OutNeighborSolicits") ||
+	       !strcmp(name, "Icmp6OutType135");
 }
 
 int counters6_read(struct counter *c, int max)
@@ -44,6 +48,8 @@ int counters6_read(struct counter *c, int max)
 
 	if (!f)
 		return -1;
+	/* Two that are equal are equal in each byte. */
+	memset(c, 0, max * sizeof(*c));
 	while (n < max && fscanf(f, "%63s %lld", c[n].name, &c[n].val) == 2)
 		n++;
 	fclose(f);

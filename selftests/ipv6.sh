@@ -578,6 +578,7 @@ multipath() {
 	ip6 afr route add 2001:db8:5::/48 nexthop via 2001:db8:2::2 weight 1 nexthop via 2001:db8:3::2 weight 3
 	$TX6 dst=2001:db8:5::1 dstep=1 n=100
 	$TX6 dst=2001:db8:5::1 lstep=1 n=100
+	report policy 0
 	sysctl afr net/ipv6/fib_multipath_hash_policy 1
 	$TX6 dst=2001:db8:5::1 dstep=1 n=100
 	$TX6 dst=2001:db8:5::1 lstep=1 n=100
@@ -759,6 +760,7 @@ nexthop_objects() {
 source_specific() {
 	topo6
 	lines <<-EOT
+	ip afr neigh add 2001:db8:1::3 lladdr 02:00:00:00:01:03 nud permanent dev rc
 	$TX6 dst=2001:db8:a::1 n=40
 	report none
 	ip6 afr route add 2001:db8:a::/48 from 2001:db8:1::/64 via 2001:db8:3::2
