@@ -24,6 +24,10 @@ echo 0 >/tmp/ks/tainted
 grep -rl /proc/sys/kernel/tainted /tmp/selftests/net --include='*.sh' |
 	xargs -r sed -i 's,/proc/sys/kernel/tainted,/tmp/ks/tainted,'
 
+# Counters of both families, and what differed.  tail heads each with its name.
+counters='/proc/net/stat/altfib /proc/net/altfib/punts'
+counters+=' /proc/net/stat/altfib6 /proc/net/altfib/punts6 /proc/net/altfib/mismatches'
+
 # A namespace takes its counters along, so whoever deletes one reads them first.
 # Reads without a fork of its own where it is not about that: ip is called often.
 ip=$(command -v ip)
@@ -37,8 +41,7 @@ netns\ del* | "-all netns del"* | "-a netns del"*)
 	esac
 	rc=0
 	for ns in \$list; do
-		nsenter --net="/run/netns/\$ns" cat /proc/net/stat/altfib \\
-			/proc/net/altfib/punts >/tmp/ks/sample.\$\$ 2>/dev/null
+		nsenter --net="/run/netns/\$ns" tail -n +1 $counters >/tmp/ks/sample.\$\$ 2>/dev/null
 		$ip netns del "\$ns" || rc=\$?
 		# Not twice, should it be there still.
 		[ -e "/run/netns/\$ns" ] || cat /tmp/ks/sample.\$\$ >>/tmp/ks/sample
@@ -87,7 +90,8 @@ for suite in "$@"; do
 	printf '\nstatus %s\ntook %s\n' "$rc" $((SECONDS - start)) >>"$ALTFIB_OUT/$name.log"
 	# Those that are left, and the first one.
 	for ns in $($ip netns list | cut -d' ' -f1); do ip netns del "$ns"; done
-	cat /proc/net/stat/altfib /proc/net/altfib/punts >>/tmp/ks/sample
+	# shellcheck disable=SC2086 # several files
+	tail -n +1 $counters >>/tmp/ks/sample
 	cp /tmp/ks/sample "$ALTFIB_OUT/$name.sample"
 done
 rmmod altfib

@@ -16,7 +16,7 @@
 # packet too.  ALTFIB_SUITE_TIMEOUT: seconds for each suite (600).
 #
 # Prints TAP, one line for each suite: how many results, "attached A of N
-# eligible", and why the kernel got the rest.  Where altfib attached nothing,
+# eligible, IPv6 A of N", and why the kernel got the rest.  Where altfib attached nothing,
 # equal lists prove nothing: "not exercised", which is a failure for one of fast.
 # Read to its end first: bash would trip over an edit during a long run.
 {
@@ -148,7 +148,8 @@ results() {
 		grep -E '\[ ?(OK|FAIL|SKIP|XFAIL|PASS|UNSUPP) ?\]|^ ?(ok|not ok|OK|PASS|FAIL|SKIP|ERROR)\b|^.* (ok|fail)$|^status [0-9]+$' || true
 }
 
-# sums ARM SUITE: "A N MISMATCHES REASON=N...", over all samples of the suite.
+# sums ARM SUITE: "A N A6 N6 MISMATCHES REASON=N...", over all samples of the suite:
+# attached and eligible of IPv4, of IPv6, and the rest of both.
 sums() {
 	awk '
 	function hex(text,   i, n) {
@@ -156,24 +157,32 @@ sums() {
 			n = n * 16 + index("0123456789abcdef", substr(text, i, 1)) - 1
 		return n
 	}
+	# What follows is of this file.
+	$1 == "==>" { file = $2; six = file ~ /6$/ ? "6" : ""; next }
+	file ~ /mismatches$/ { next }
 	$1 == "entries" { split($0, name); next }
 	# A line of hexadecimal numbers: one CPU.
 	/^[0-9a-f]+( [0-9a-f]+)+ *$/ {
 		for (i = 1; i <= NF; i++) {
-			if (name[i] ~ /^(forward|local|verified)$/) attached += hex($i)
+			if (name[i] ~ /^(forward|local|verified)$/) attached[six] += hex($i)
 			if (name[i] == "mismatch") mismatch += hex($i)
 		}
 		next
 	}
-	$2 ~ /^[0-9]+$/ && $2 > 0 { punt[$1] += $2 }
+	# The last: a VRF shows its packets again.
+	$1 ~ /^(has_dst|not_unicast_frame|special_address|bridge|vrf)$/ { next }
+	$2 ~ /^[0-9]+$/ && $2 > 0 { punt[six ? "ipv6:" $1 : $1] += $2; punts[six] += $2 }
 	END {
-		for (why in punt) {
-			if (why ~ /^(has_dst|not_unicast_frame|special_address|bridge)$/) continue
-			n += punt[why]
-			text = text " " why "=" punt[why]
-		}
-		print attached + 0, attached + n + 0, mismatch + 0 text
-	}' "$(file "$1" "$2").sample" 2>/dev/null || echo 0 0 0
+		for (why in punt) text = text " " why "=" punt[why]
+		print attached[""] + 0, attached[""] + punts[""] + 0,
+			attached["6"] + 0, attached["6"] + punts["6"] + 0, mismatch + 0 text
+	}' "$(file "$1" "$2").sample" 2>/dev/null || echo 0 0 0 0 0
+}
+
+# mismatches ARM SUITE: what the namespaces told of them, a line each.
+mismatches() {
+	awk '$1 == "==>" { mine = $2 ~ /mismatches$/; next } mine && NF' \
+		"$(file "$1" "$2").sample" 2>/dev/null || true
 }
 
 # differs ARM SUITE: from the first arm; the difference is in $out/diff.
@@ -219,10 +228,11 @@ for suite in "${suites[@]}"; do
 		n=$((n + 1))
 		same=yes
 		! differs "$arm" "$suite" || same=
-		read -r attached eligible mismatches punts < <(sums "$arm" "$suite")
+		read -r attached eligible attached6 eligible6 mismatches punts < <(sums "$arm" "$suite")
 		count=$(grep -vc '^status ' "$out/b" || true)
 		bad=$(grep -cE 'FAIL|ERROR|^ ?not ok| fail$' "$out/b" || true)
 		text="$suite $arm: $count results, $bad of them failures; attached $attached of $eligible eligible"
+		((eligible6 == 0)) || text+=", IPv6 $attached6 of $eligible6"
 		! grep -qE '^status (124|137)$' "$out/b" || text+="; cut off by the time limit"
 		took=$(sed -n 's/^took //p' "$(file "$arm" "$suite").log" 2>/dev/null || true)
 		if [[ $(tail -qn1 "$out/a" "$out/b" | grep -c '^status ') != 2 ]]; then
@@ -234,13 +244,14 @@ for suite in "${suites[@]}"; do
 			failed=$((failed + 1))
 		elif ((mismatches > 0)); then
 			printf 'not ok %d %s, %d mismatches\n' "$n" "$text" "$mismatches"
+			mismatches "$arm" "$suite" | sed 's/^/#   /'
 			failed=$((failed + 1))
-		elif ((attached == 0)) && is_fast "$suite"; then
+		elif ((attached + attached6 == 0)) && is_fast "$suite"; then
 			printf 'not ok %d %s: not exercised\n' "$n" "$text"
 			failed=$((failed + 1))
 		elif ((count == 0)); then
 			printf 'ok %d %s: not run (%s)\n' "$n" "$suite $arm" "$(tr '\n' ' ' <"$out/b")"
-		elif ((attached == 0)); then
+		elif ((attached + attached6 == 0)); then
 			printf 'ok %d %s: not exercised\n' "$n" "$text"
 		else
 			printf 'ok %d %s: identical\n' "$n" "$text"
