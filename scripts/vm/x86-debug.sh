@@ -17,6 +17,13 @@ x86_debug_run() {
 		"init=$ALTFIB_TOP/scripts/vm/init.sh" "altfib.run=$run" "altfib.out=$out"
 		"altfib.top=$ALTFIB_TOP" "altfib.cache=$ALTFIB_CACHE" "${append[@]}"
 	)
+	# A CPU of an emulated guest stands still while the host runs something else,
+	# and clocks go on.  Whoever compares two of them then may find either broken:
+	# "Watchdog remote CPU 1 read timed out", said a boot without this.
+	[[ $accel == kvm ]] || words+=(tsc=reliable)
+	# With kmemleak 1,000 changes of routes took three times as long; the uml-debug
+	# kernel has it.
+	words+=(kmemleak=off)
 	local -a cmd=(
 		qemu-system-x86_64 -machine q35 -cpu max -smp "$cpus" -m "$memory"
 		-display none -vga none -net none -no-reboot -serial stdio -monitor none
