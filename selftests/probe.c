@@ -1435,18 +1435,23 @@ static void cmd_watch(int argc, char **argv)
 		die("cannot start a thread");
 }
 
-/* flow TAP N: N stamped frames more must come through within 20 s. */
+/* flow TAP N: N stamped frames more must come through, and no 20 s without one. */
 static void cmd_flow(int argc, char **argv)
 {
-	uint64_t goal, end = now_ms() + 20000;
+	uint64_t goal, seen, end;
 	int i;
 
 	for (i = 0; argc == 3 && i < n_taps; i++) {
 		if (strcmp(taps[i].name, argv[1]))
 			continue;
-		goal = taps[i].frames + atoi(argv[2]);
+		seen = taps[i].frames;
+		goal = seen + atoi(argv[2]);
+		end = now_ms() + 20000;
 		while (taps[i].frames < goal) {
-			if (now_ms() > end) {
+			if (taps[i].frames != seen) {
+				seen = taps[i].frames;
+				end = now_ms() + 20000;
+			} else if (now_ms() > end) {
 				printf("tap %s: no more traffic\n", argv[1]);
 				return;
 			}
