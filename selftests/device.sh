@@ -23,7 +23,7 @@ ALL_TESTS=(
 	"gateway_mac: the gateway changes its MAC address"
 	"gateway_relearned: the neighbour is deleted and resolved again"
 	"gateway_dead: the gateway does not answer"
-	"takes_many: a device takes 20,000 prefixes along, and gets them back"
+	"takes_many: a device takes $MANY prefixes along, and gets them back"
 	"only_drop_remove: removing a device drops exactly its cached routes"
 	"only_drop_down: a device going down drops exactly its cached routes"
 	"only_drop_mtu: a new MTU drops exactly the device's cached routes"
@@ -35,7 +35,7 @@ takes_many() {
 	topo
 	lines <<-EOT
 	ip afr route add 11.0.0.0/8 via 10.0.3.2
-	fill afr 11.0.0.0/24 dev=r1 via=10.0.2.2 count=20000
+	fill afr 11.0.0.0/24 dev=r1 via=10.0.2.2 count=$MANY
 	$TX dst=11.0.0.1 dstep=256 n=400
 	report to r1
 	ip afr link set r1 down
@@ -44,7 +44,7 @@ takes_many() {
 	$TX dst=11.0.0.1 dstep=256 n=100
 	report what is shorter
 	ip afr link set r1 up
-	fill afr 11.0.4.0/24 dev=r1 via=10.0.2.2 count=10000
+	fill afr 11.0.4.0/24 dev=r1 via=10.0.2.2 count=$((MANY / 2))
 	$TX dst=11.0.0.1 dstep=256 n=400
 	report some again
 	ip afr link del r1

@@ -7,7 +7,7 @@
 
 ALL_TESTS=(
 	"only_absent: not loaded and loaded give the same packets"
-	"only_takeover: loaded on a router with 5,000 routes, it takes over"
+	"only_takeover: loaded on a router with $((MANY / 4)) routes, it takes over"
 	"only_remove: after rmmod the router forwards, and nothing is left"
 	"only_param_off: mode=off at load leaves every namespace off"
 	"only_param_bad: an unknown mode at load is refused"
@@ -61,7 +61,7 @@ only_absent() {
 
 only_takeover() {
 	absent && build || return 1
-	echo "fill afr 11.0.0.0/24 dev=r1 via=10.0.2.2 count=5000" | "$PROBE" none || return 1
+	echo "fill afr 11.0.0.0/24 dev=r1 via=10.0.2.2 count=$((MANY / 4))" | "$PROBE" none || return 1
 	traffic none >"$TMP/none"
 	insert_altfib && wait_serving && traffic on min=90 >"$TMP/on" &&
 		same "$TMP/none" "$TMP/on"

@@ -82,10 +82,10 @@ only_loads_changing() {
 		for ((i = 0; i < LOADS / 10; i++)); do
 			lines <<-EOT
 			sh insmod $ALTFIB_KO & for i in 1 2 3; do ip -n afr route replace 10.5.\$i.0/24 via 10.0.3.2; done; wait
-			fill afr 11.0.0.0/24 dev=r1 via=10.0.2.2 count=2000
+			fill afr 11.0.0.0/24 dev=r1 via=10.0.2.2 count=$((MANY / 10))
 			arm afr
 			sh rmmod altfib & for i in 1 2 3; do ip -n afr route del 10.5.\$i.0/24; done; wait
-			fill afr 11.0.0.0/24 dev=r1 via=10.0.2.2 count=2000 del
+			fill afr 11.0.0.0/24 dev=r1 via=10.0.2.2 count=$((MANY / 10)) del
 			flow s1 100
 			EOT
 		done
@@ -101,7 +101,7 @@ only_loads_ipv6() {
 	absent || return 1
 	{
 		topo_bare
-		echo "fill afr 11.0.0.0/24 dev=r1 via=10.0.2.2 count=20000"
+		echo "fill afr 11.0.0.0/24 dev=r1 via=10.0.2.2 count=$MANY"
 		echo "sysctl afr net/ipv6/conf/all/disable_ipv6 0"
 		echo "sysctl afr net/ipv6/conf/r1/disable_ipv6 0"
 	} | run_scenario none || return 1
@@ -203,8 +203,8 @@ only_switches_changing() {
 		for ((i = 0; i < SWITCHES / 20; i++)); do
 			lines <<-EOT
 			sh (for i in 1 2 3 4; do for m in off on; do nsenter --net=/run/netns/afr sh -c "echo \$m >/proc/sys/net/altfib/mode"; done; done) &
-			fill afr 11.0.0.0/24 dev=r1 via=10.0.2.2 count=3000
-			fill afr 11.0.0.0/24 dev=r1 via=10.0.2.2 count=3000 del
+			fill afr 11.0.0.0/24 dev=r1 via=10.0.2.2 count=$((MANY * 3 / 20))
+			fill afr 11.0.0.0/24 dev=r1 via=10.0.2.2 count=$((MANY * 3 / 20)) del
 			sleep 100
 			EOT
 		done

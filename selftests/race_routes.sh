@@ -15,8 +15,8 @@ ALL_TESTS=(
 	"only_replace: a route is replaced again and again"
 	"only_delete: a more specific route is added and deleted"
 	"only_default: the default route is replaced"
-	"only_replace_big: the same inside a table of 20,000 routes"
-	"only_fill: 20,000 routes come and go beside the traffic"
+	"only_replace_big: the same inside a table of $MANY routes"
+	"only_fill: $MANY routes come and go beside the traffic"
 	"only_nexthop: a nexthop object is replaced"
 	"only_addresses: addresses of the router come and go"
 	"only_readers: statistics and listings are read meanwhile"
@@ -85,7 +85,7 @@ only_default() {
 
 only_replace_big() {
 	{
-		start "fill afr 11.0.0.0/24 dev=r1 via=10.0.2.2 count=20000" 11.5.0.1
+		start "fill afr 11.0.0.0/24 dev=r1 via=10.0.2.2 count=$MANY" 11.5.0.1
 		echo "cycle afr 11.5.0.0/25 dev=r1 via=10.0.2.100 ways=32 mac=100 cover=2 count=$CHANGES mode=delete per=16"
 		stop min=30
 	} | no_dead_route
@@ -96,11 +96,11 @@ only_fill() {
 	local i
 
 	{
-		start "ip afr route add default via 10.0.3.2" "11.0.0.1 dstep=256 n=20000"
+		start "ip afr route add default via 10.0.3.2" "11.0.0.1 dstep=256 n=$MANY"
 		for i in 1 2 3; do
-			echo "fill afr 11.0.0.0/24 dev=r1 via=10.0.2.100 ways=32 count=20000"
+			echo "fill afr 11.0.0.0/24 dev=r1 via=10.0.2.100 ways=32 count=$MANY"
 			echo "flow s1 100"
-			echo "fill afr 11.0.0.0/24 dev=r1 via=10.0.2.100 ways=32 count=20000 del"
+			echo "fill afr 11.0.0.0/24 dev=r1 via=10.0.2.100 ways=32 count=$MANY del"
 			echo "flow s2 100"
 		done
 		stop min=10
@@ -141,11 +141,11 @@ only_readers() {
 	{
 		start "ip afr route add 10.5.0.0/16 via 10.0.2.100" 10.5.0.1
 		lines <<-EOT
-		fill afr 11.0.0.0/24 dev=r1 via=10.0.2.2 count=5000
+		fill afr 11.0.0.0/24 dev=r1 via=10.0.2.2 count=$((MANY / 4))
 		sh (for i in 1 2 3 4 5 6; do nsenter --net=/run/netns/afr cat /proc/net/altfib/* /proc/net/stat/altfib /proc/sys/net/altfib/[!i]* /proc/sys/net/altfib/ipv4/* >/dev/null; done) &
-		fill afr 11.0.0.0/24 dev=r1 via=10.0.2.2 count=5000 del
-		fill afr 11.0.0.0/24 dev=r1 via=10.0.2.2 count=5000
-		fill afr 11.0.0.0/24 dev=r1 via=10.0.2.2 count=5000 del
+		fill afr 11.0.0.0/24 dev=r1 via=10.0.2.2 count=$((MANY / 4)) del
+		fill afr 11.0.0.0/24 dev=r1 via=10.0.2.2 count=$((MANY / 4))
+		fill afr 11.0.0.0/24 dev=r1 via=10.0.2.2 count=$((MANY / 4)) del
 		flow s1 100
 		EOT
 		stop min=10
