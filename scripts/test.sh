@@ -181,7 +181,7 @@ stage_uml-debug() {
 }
 stage_x86-debug() {
 	say "# x86-debug with 2 CPUs: KASAN, lockdep, reference trackers"
-	in_debug_guest x86-debug 2 ALTFIB_CHANGES=100 ALTFIB_ROUNDS=2 ALTFIB_LOADS=10 ALTFIB_SWITCHES=40 ALTFIB_MANY=2000 -- \
+	in_debug_guest x86-debug 2 ALTFIB_CHANGES=100 ALTFIB_ROUNDS=2 ALTFIB_LOADS=10 ALTFIB_SWITCHES=200 ALTFIB_MANY=2000 -- \
 		forward.sh device.sh module.sh race_routes.sh race_devices.sh race_module.sh
 }
 in_debug_guest() { # kernel cpus [VARIABLE=VALUE...] -- [program...]
