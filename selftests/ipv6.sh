@@ -1071,7 +1071,7 @@ transparent() {
 	$TX6 dst=2001:db8:a::10 n=20
 	read con
 	EOT
-	finish6 punt=early_demux:19
+	finish6 punt=early_demux:15
 }
 
 tests_run "$@"

@@ -354,7 +354,9 @@ local_rule_gone() {
 	$TX6 dst=2001:db8:3::1 n=20
 	$TX6 dst=2001:db8:a::1 n=20
 	EOT
-	finish6 min=85
+	# Not the counters: without a local table, what neighbours ask by themselves
+	# finds no route, and when they do is the clock's.
+	printf '%s\n' report "altfib6 afr end min=85"
 }
 
 # Enslaving a device takes its neighbours away, and leaves its addresses to it.
