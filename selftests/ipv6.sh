@@ -915,7 +915,13 @@ udp_connected_no_probe() {
 	topo6
 	echo "altfib-set afr net/altfib/early_demux_probe 0"
 	connected_udp
-	finish6 min=90
+	# A CPU that has no dst of the route gets none here: what comes by it is the
+	# kernel's, whose early demux makes none.
+	if [ "$(cpus)" = 1 ]; then
+		finish6 min=90
+	else
+		finish6
+	fi
 }
 
 ping() {
