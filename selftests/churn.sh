@@ -75,7 +75,8 @@ churn() {
 
 	for arm in "$first" "${ARMS[@]}"; do
 		if ! "$scenario" "$arm" | run_scenario "$arm" >"$TMP/churn"; then
-			tail -n 20 "$TMP/churn"
+			grep -v '^#' "$TMP/churn" | head
+			tail -n 10 "$TMP/churn"
 			fail "altfib $arm: it failed"
 			rc=1
 			continue
