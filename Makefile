@@ -5,7 +5,7 @@
 SHELL := /bin/bash
 KERNEL ?= x86
 
-export ALTFIB_CACHE ALTFIB_DATA ALTFIB_RIB KSRC
+export ALTFIB_CACHE ALTFIB_DATA ALTFIB_RIB ALTFIB_RIB6 KSRC
 
 # "make" alone explains; "make KDIR=..." and "make KSRC=..." do what they say.
 .DEFAULT_GOAL := $(if $(KDIR),modules,$(if $(KSRC),setup,help))

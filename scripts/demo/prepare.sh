@@ -2,15 +2,15 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # Makes the table of real prefixes that the demo and the benchmarks load:
-# from Debian's libloc-database, or from the file in ALTFIB_RIB (one
-# "prefix [next hop]" a line, xz or gzip too). Skipped when up to date.
+# from Debian's libloc-database, or from the files in ALTFIB_RIB and ALTFIB_RIB6
+# (one "prefix [next hop]" a line, xz or gzip too). Skipped when up to date.
 #
 #   prepare.sh            what the demo needs
 #   prepare.sh 4|6...     only libloc's tables of these families
 set -euo pipefail
 here=$(dirname "$(readlink -f "$0")")
 . "$here/../lib.sh"
-become_builder ALTFIB_RIB="${ALTFIB_RIB:-}" "$(readlink -f "$0")" "$@"
+become_builder ALTFIB_RIB="${ALTFIB_RIB:-}" ALTFIB_RIB6="${ALTFIB_RIB6:-}" "$(readlink -f "$0")" "$@"
 . "$here/table.sh"
 
 [[ -x $ROUTELOAD ]] || "$here/../routeload/build.sh"
@@ -49,17 +49,21 @@ if (($#)); then
 fi
 libloc 4
 libloc 6
-[[ -n ${ALTFIB_RIB:-} ]] || exit 0
 
-[[ -r $ALTFIB_RIB ]] || die "ALTFIB_RIB: cannot read $ALTFIB_RIB"
-# The name stands beside the table, since another file may be older than it.
-rib=$(readlink -f "$ALTFIB_RIB")
-if [[ $TABLE -nt $rib && $(cat "$TABLE.source" 2>/dev/null) == "$rib" ]]; then
-	exit 0
-fi
-say "Preparing the table of $ALTFIB_RIB"
-"$ROUTELOAD" prepare -4 --table-in --origins "$LIBLOC_TABLE" "$rib" -o "$TABLE.new"
-sample "$TABLE.new"
-mv "$TABLE.new.sample" "$TABLE.sample"
-mv "$TABLE.new" "$TABLE"
-printf '%s\n' "$rib" >"$TABLE.source"
+user() { # FAMILY FILE TABLE ORIGINS
+	local rib table=$3
+	[[ -r $2 ]] || die "cannot read the IPv$1 table $2"
+	# The name stands beside the table, since another file may be older than it.
+	rib=$(readlink -f "$2")
+	if [[ $table -nt $rib && $(cat "$table.source" 2>/dev/null) == "$rib" ]]; then
+		return 0
+	fi
+	say "Preparing the table of $2"
+	"$ROUTELOAD" prepare "-$1" --table-in --origins "$4" "$rib" -o "$table.new"
+	sample "$table.new"
+	mv "$table.new.sample" "$table.sample"
+	mv "$table.new" "$table"
+	printf '%s\n' "$rib" >"$table.source"
+}
+[[ -z ${ALTFIB_RIB:-} ]] || user 4 "$ALTFIB_RIB" "$TABLE" "$LIBLOC_TABLE"
+[[ -z ${ALTFIB_RIB6:-} ]] || user 6 "$ALTFIB_RIB6" "$TABLE6" "$LIBLOC_TABLE6"
