@@ -38,6 +38,9 @@ ALL_TESTS=(
 	"packet_too_big: larger than the MTU of the outgoing link"
 	"route_mtu: routes with an MTU of their own"
 	"pmtu_exception: a path MTU that the router itself learned"
+	"exceptions_many: path MTUs of more and more destinations of one next hop"
+	"exceptions_object: the same of a next-hop object"
+	"exceptions_group: and of one that is in a group, which is the kernel's"
 	"expires: a route that expires, with a shorter one behind it"
 	"multipath: two next hops of a legacy multipath route"
 	"multipath_policies: several paths by all four hash policies, routes and groups"
@@ -549,7 +552,64 @@ pmtu_exception() {
 	ip6 afr route flush cache
 	$TX6 dst=2001:db8:a::10 len=900 n=20
 	EOT
-	finish6 min=40 punt=exception:70
+	finish6 min=70 punt=exception:40
+}
+
+# Each of them has to be noticed: a packet that is too long for it then ends here.
+exceptions() { # COUNT CHECK...
+	local i
+
+	lines <<-EOT
+	sysctl af1 net/ipv6/conf/all/forwarding 1
+	ip af1 link add d0 mtu 1280 type dummy
+	ip af1 link set d0 up
+	ip af1 route add 2001:db8:a::/64 dev d0
+	ready
+	$TX6 dst=2001:db8:a::200 n=20
+	sock own afr bind=[2001:db8:2::1]:999
+	EOT
+	for ((i = 1; i <= $1; i++)); do
+		lines <<-EOT
+		$TX6 dst=2001:db8:a::$i len=1300 n=2
+		say own to=[2001:db8:a::$i]:2000 len=1400
+		settle
+		$TX6 dst=2001:db8:a::$i len=1300 n=2
+		$TX6 dst=2001:db8:a::200 n=5
+		$TX6 dst=2001:db8:a::201 len=1300 n=2
+		EOT
+	done
+	lines <<-EOT
+	report of $1
+	ip6 afr route flush cache
+	$TX6 dst=2001:db8:a::1 len=1300 n=20
+	$TX6 dst=2001:db8:a::200 n=20
+	EOT
+	finish6 "${@:2}"
+}
+
+exceptions_many() {
+	topo6
+	exceptions 20 min=60 punt=exception:40
+}
+
+exceptions_object() {
+	topo6
+	lines <<-EOT
+	ip6 afr nexthop add id 1 via 2001:db8:2::2 dev r1
+	ip6 afr route replace 2001:db8:a::/48 nhid 1
+	EOT
+	exceptions 5 min=60 punt=exception:10
+}
+
+exceptions_group() {
+	topo6
+	lines <<-EOT
+	ip6 afr nexthop add id 1 via 2001:db8:2::2 dev r1
+	ip afr nexthop add id 10 group 1
+	ip6 afr route replace 2001:db8:a::/48 nhid 10
+	ip6 afr route add 2001:db8:a:1::/64 nhid 1
+	EOT
+	exceptions 2 punt=exception:18
 }
 
 expires() {

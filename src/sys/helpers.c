@@ -11,6 +11,7 @@
 #include <linux/inetdevice.h>
 #include <linux/ip.h>
 #include <linux/jump_label.h>
+#include <linux/local_lock.h>
 #include <linux/module.h>
 #include <linux/netdevice.h>
 #include <linux/netfilter.h>

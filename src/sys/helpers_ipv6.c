@@ -331,6 +331,106 @@ static enum altfib_outcome altfib_find_path6(const struct altfib_packet6 *pkt,
 }
 
 /*
+ * Which destinations have an exception at a next hop, as this CPU has noted it: a
+ * filter, so other destinations may seem to have one, and their packets are the
+ * kernel's, too. The kernel's own hash has a secret key, and to look through all of
+ * its 1024 chains takes too long to be done for each packet.
+ *
+ * A note is true while the serial number of the namespace's tables and the count
+ * of its exceptions stand still: rt6_insert_exception() moves both, in this order
+ * behind the insertion itself. It does not move the number if the route was taken
+ * out meanwhile; but then fib6_purge_rt() has taken the exception out, too, or the
+ * next hop goes with the route. That may not hold for a next-hop object that was in
+ * a group just then; see altfib_may_note6().
+ */
+#define ALTFIB_NOTE6_BITS	256
+#define ALTFIB_NOTES6_ORDER	4
+
+struct altfib_note6 {
+	const struct fib6_nh *nh;	/* only compared */
+	u64 net_cookie;
+	int sernum;
+	u32 count;
+	unsigned long filter[BITS_TO_LONGS(ALTFIB_NOTE6_BITS)];
+};
+
+struct altfib_notes6 {
+	local_lock_t bh_lock;
+	unsigned long made;		/* jiffies when one was made last */
+	struct altfib_note6 notes[1 << ALTFIB_NOTES6_ORDER];
+};
+
+static DEFINE_PER_CPU(struct altfib_notes6, altfib_notes6) = {
+	.bh_lock = INIT_LOCAL_LOCK(bh_lock),
+	.made = INITIAL_JIFFIES - 1,
+};
+
+static unsigned int altfib_note_bit6(const struct in6_addr *addr)
+{
+	return __ipv6_addr_jhash(addr, 0) % ALTFIB_NOTE6_BITS;
+}
+
+/*
+ * An exception may stay behind in a next hop that has just left a group, and the
+ * number stand still, if the group's route goes at the same time. A next hop is
+ * taken from the list only after a grace period, when all of that is over.
+ */
+static bool altfib_may_note6(const struct fib6_info *rt, const struct altfib_choice6 *choice)
+{
+	return !rt->nh || (!choice->group && list_empty(&rt->nh->grp_list));
+}
+
+/*
+ * Context: RCU read side, bottom halves off.
+ *
+ * Return: whether the destination may have an exception at the next hop of rt.
+ */
+static noinline bool altfib_has_exception6(const struct altfib_packet6 *pkt,
+					   const struct fib6_info *rt, const struct fib6_nh *nh,
+					   const struct altfib_choice6 *choice)
+{
+	const struct in6_addr *daddr = &ipv6_hdr(pkt->skb)->daddr;
+	const struct rt6_exception_bucket *bucket;
+	const struct rt6_exception *exception;
+	struct net *net = pkt->net;
+	struct altfib_note6 *note;
+	bool result = true;
+	int sernum, i;
+	u32 count;
+
+	if (!altfib_may_note6(rt, choice))
+		return true;
+	sernum = rt_genid_ipv6(net);
+	count = READ_ONCE(net->ipv6.rt6_stats->fib_rt_cache);
+	local_lock_nested_bh(&altfib_notes6.bh_lock);
+	note = this_cpu_ptr(&altfib_notes6.notes[hash_ptr(nh, ALTFIB_NOTES6_ORDER)]);
+	if (note->nh != nh || note->sernum != sernum || note->count != count ||
+	    note->net_cookie != net->net_cookie) {
+		/* A bound to what this costs, whatever changes. */
+		if (!time_after(jiffies, __this_cpu_read(altfib_notes6.made)))
+			goto out;
+		__this_cpu_write(altfib_notes6.made, jiffies);
+		note->nh = nh;
+		note->net_cookie = net->net_cookie;
+		note->sernum = sernum;
+		note->count = count;
+		bitmap_zero(note->filter, ALTFIB_NOTE6_BITS);
+		/* Pairs with rt6_insert_exception(): what moved the numbers is seen. */
+		smp_rmb();
+		bucket = rcu_dereference(nh->rt6i_exception_bucket);
+		bucket = (const void *)((unsigned long)bucket & ~1UL);
+		for (i = 0; bucket && i < FIB6_EXCEPTION_BUCKET_SIZE; i++)
+			hlist_for_each_entry_rcu(exception, &bucket[i].chain, hlist)
+				__set_bit(altfib_note_bit6(&exception->rt6i->rt6i_dst.addr),
+					  note->filter);
+	}
+	result = test_bit(altfib_note_bit6(daddr), note->filter);
+out:
+	local_unlock_nested_bh(&altfib_notes6.bh_lock);
+	return result;
+}
+
+/*
  * The dst that the kernel would attach: this CPU's of the path.
  *
  * Return: ALTFIB_NO_OBJECTION and *choice, or the reason.
@@ -351,7 +451,8 @@ static enum altfib_outcome altfib_find_dst6(const struct altfib_packet6 *pkt,
 		return reason;
 	/* The lowest bit says that it has been emptied; others may not be. */
 	if (unlikely((unsigned long)rcu_access_pointer(nh->rt6i_exception_bucket) & ~1UL &&
-		     READ_ONCE(pkt->net->ipv6.rt6_stats->fib_rt_cache)))
+		     READ_ONCE(pkt->net->ipv6.rt6_stats->fib_rt_cache) &&
+		     altfib_has_exception6(pkt, rt, nh, choice)))
 		return ALTFIB_EXCEPTION;
 
 	/* rt6_get_pcpu_route() */
