@@ -1179,13 +1179,34 @@ static void cmd_audit(int argc, char **argv)
 	leave();
 }
 
+/* Whether altfib serves both families here; @line is what it says of one if not. */
+static bool both_serve(char *line, size_t size)
+{
+	FILE *f = fopen("/proc/net/altfib/status", "re");
+	int n = 0;
+	char *at;
+
+	if (!f)
+		die("no /proc/net/altfib/status");
+	line[0] = '\0';
+	while (n < 2 && fgets(line, size, f)) {
+		at = strstr(line, "serving: ");
+		if (!at || (at != line && strncmp(line, "IPv6 ", 5)))
+			continue;
+		if (strncmp(at, "serving: yes", 12))
+			break;
+		n++;
+	}
+	fclose(f);
+	return n == 2;
+}
+
 /* Puts @argv[1] into the mode of this arm, and waits until it is in force. */
 static void cmd_arm(int argc, char **argv)
 {
-	char line[256] = "";
+	char line[256];
 	uint64_t end;
 	int i, err;
-	FILE *f;
 
 	if (!strcmp(arm, "none"))
 		return;
@@ -1196,17 +1217,7 @@ static void cmd_arm(int argc, char **argv)
 			die("net.altfib.mode = %s in %s: %s", arm, argv[i],
 			    strerror(-err));
 		end = now_ms() + 10000;
-		while (strcmp(arm, "off")) {
-			f = fopen("/proc/net/altfib/status", "re");
-			if (!f)
-				die("no /proc/net/altfib/status");
-			line[0] = '\0';
-			while (fgets(line, sizeof(line), f) &&
-			       strncmp(line, "serving:", 8))
-				;
-			fclose(f);
-			if (!strncmp(line, "serving: yes", 12))
-				break;
+		while (strcmp(arm, "off") && !both_serve(line, sizeof(line))) {
 			if (now_ms() > end)
 				die("%s does not serve after 10 s: %s",
 				    argv[i], line);
@@ -1511,6 +1522,66 @@ static void cmd_watch_end(int argc, char **argv)
 	free(watched);
 }
 
+/* Prefixes of either family that cycle and fill change. */
+struct routes {
+	struct rtnl_route r;
+	size_t size;			/* of an address */
+	uint8_t first[16], via[16];	/* what was asked for */
+	uint8_t dst[16], gw[16];	/* what @r points to */
+	int fd;
+};
+
+/* The words of cycle and fill that routes_open() reads. */
+static bool routes_word(const char *arg)
+{
+	return !strncmp(arg, "dev=", 4) || !strncmp(arg, "via=", 4);
+}
+
+/* Reads PREFIX/LEN, then DEV and VIA among the other words, in @ns. */
+static void routes_open(struct routes *p, const char *ns, char *prefix,
+			int argc, char **argv)
+{
+	char *slash = strchr(prefix, '/');
+	bool via = false;
+	int i;
+
+	memset(p, 0, sizeof(*p));
+	p->r.family = strchr(prefix, ':') ? AF_INET6 : AF_INET;
+	p->size = p->r.family == AF_INET ? 4 : 16;
+	if (!slash)
+		die("not PREFIX/LEN: %s", prefix);
+	*slash = '\0';
+	p->r.plen = atoi(slash + 1);
+	if (inet_pton(p->r.family, prefix, p->first) != 1)
+		die("bad prefix");
+	memcpy(p->dst, p->first, sizeof(p->dst));
+	p->r.dst = p->dst;
+	p->r.gw = p->gw;
+	enter(ns);
+	for (i = 0; i < argc; i++) {
+		if (!strncmp(argv[i], "dev=", 4))
+			p->r.oif = if_nametoindex(argv[i] + 4);
+		else if (!strncmp(argv[i], "via=", 4))
+			via = inet_pton(p->r.family, argv[i] + 4, p->via) == 1;
+	}
+	p->fd = rtnl_open();
+	leave();
+	if (p->fd < 0 || !p->r.oif || !via)
+		die("device, gateway or socket missing");
+}
+
+/* The address @n steps on, in the last 32 bits. */
+static void address_step(const struct routes *p, uint8_t *to,
+			 const uint8_t *from, uint32_t n)
+{
+	uint32_t last;
+
+	memcpy(to, from, p->size);
+	memcpy(&last, from + p->size - 4, 4);
+	last = htonl(ntohl(last) + n);
+	memcpy(to + p->size - 4, &last, 4);
+}
+
 /*
  * cycle NS PREFIX/LEN dev=D via=A ways=K mac=B count=N mode=replace|delete
  *       [cover=M] [per=P]
@@ -1521,34 +1592,21 @@ static void cmd_watch_end(int argc, char **argv)
  */
 static void cmd_cycle(int argc, char **argv)
 {
-	struct rtnl_route r = { .family = AF_INET };
-	uint32_t dst, gw, base_gw = 0;
 	unsigned int ways = 32, count = 1000, per = 8, mac = 0, cover = 0, k, e;
 	bool with_delete = false;
-	char *slash;
-	int i, fd, err;
+	struct routes p;
+	int i, err;
 
-	slash = argc > 3 ? strchr(argv[2], '/') : NULL;
-	if (!slash)
+	if (argc < 4)
 		die("usage: cycle NS PREFIX/LEN KEY=VALUE...");
-	*slash = '\0';
-	r.plen = atoi(slash + 1);
-	if (inet_pton(AF_INET, argv[2], &dst) != 1)
-		die("bad prefix");
-	r.dst = &dst;
-	r.gw = &gw;
-	enter(argv[1]);
+	routes_open(&p, argv[1], argv[2], argc - 3, argv + 3);
 	for (i = 3; i < argc; i++) {
 		char *v = strchr(argv[i], '=');
 
 		if (!v)
 			die("not KEY=VALUE: %s", argv[i]);
 		v++;
-		if (!strncmp(argv[i], "dev=", 4))
-			r.oif = if_nametoindex(v);
-		else if (!strncmp(argv[i], "via=", 4))
-			inet_pton(AF_INET, v, &base_gw);
-		else if (!strncmp(argv[i], "ways=", 5))
+		if (!strncmp(argv[i], "ways=", 5))
 			ways = atoi(v);
 		else if (!strncmp(argv[i], "mac=", 4))
 			mac = strtoul(v, NULL, 0);
@@ -1560,13 +1618,12 @@ static void cmd_cycle(int argc, char **argv)
 			per = atoi(v);
 		else if (!strcmp(argv[i], "mode=delete"))
 			with_delete = true;
-		else if (strcmp(argv[i], "mode=replace"))
+		else if (strcmp(argv[i], "mode=replace") &&
+			 !routes_word(argv[i]))
 			die("unknown word: %s", argv[i]);
 	}
-	fd = rtnl_open();
-	leave();
-	if (fd < 0 || !r.oif || !base_gw || ways < 4)
-		die("cycle: device, gateways or socket missing");
+	if (ways < 4)
+		die("cycle: at least 4 ways");
 	if (count > MAX_EPOCHS - 8)
 		die("cycle: at most %d changes", MAX_EPOCHS - 8);
 	if (!watching || epoch)
@@ -1576,11 +1633,11 @@ static void cmd_cycle(int argc, char **argv)
 		k = with_delete ? e / 2 % ways : e % ways;
 		if (with_delete && e % 2) {
 			/* The first has nothing to delete. */
-			err = e > 1 ? rtnl_del(fd, &r) : 0;
+			err = e > 1 ? rtnl_del(p.fd, &p.r) : 0;
 			path_of[e] = cover;
 		} else {
-			gw = htonl(ntohl(base_gw) + k);
-			err = rtnl_add(fd, &r, !with_delete);
+			address_step(&p, p.gw, p.via, k);
+			err = rtnl_add(p.fd, &p.r, !with_delete);
 			path_of[e] = mac + k;
 		}
 		if (err)
@@ -1588,7 +1645,7 @@ static void cmd_cycle(int argc, char **argv)
 		epoch = e;
 		progress(per);
 	}
-	close(fd);
+	close(p.fd);
 	/* A deletion needs twice the changes to come back to a path. */
 	cycle_ways = with_delete ? 2 * ways : ways;
 	path_of[0] = cover;
@@ -1601,49 +1658,35 @@ static void cmd_cycle(int argc, char **argv)
  */
 static void cmd_fill(int argc, char **argv)
 {
-	struct rtnl_route r = { .family = AF_INET };
-	uint32_t dst, gw, first, base_gw = 0;
-	unsigned int count = 1, ways = 1, i;
+	unsigned int count = 1, ways = 1, host, i;
 	bool del = false;
-	char *slash;
-	int fd, err, k;
+	struct routes p;
+	int err, k;
 
-	slash = argc > 3 ? strchr(argv[2], '/') : NULL;
-	if (!slash)
+	if (argc < 4)
 		die("usage: fill NS PREFIX/LEN dev=D via=A count=N [ways=K] [del]");
-	*slash = '\0';
-	r.plen = atoi(slash + 1);
-	if (inet_pton(AF_INET, argv[2], &first) != 1 || !r.plen)
-		die("bad prefix");
-	r.dst = &dst;
-	r.gw = &gw;
-	enter(argv[1]);
+	routes_open(&p, argv[1], argv[2], argc - 3, argv + 3);
 	for (k = 3; k < argc; k++) {
-		if (!strncmp(argv[k], "dev=", 4))
-			r.oif = if_nametoindex(argv[k] + 4);
-		else if (!strncmp(argv[k], "via=", 4))
-			inet_pton(AF_INET, argv[k] + 4, &base_gw);
-		else if (!strncmp(argv[k], "count=", 6))
+		if (!strncmp(argv[k], "count=", 6))
 			count = atoi(argv[k] + 6);
 		else if (!strncmp(argv[k], "ways=", 5))
 			ways = atoi(argv[k] + 5);
 		else if (!strcmp(argv[k], "del"))
 			del = true;
-		else
+		else if (!routes_word(argv[k]))
 			die("unknown word: %s", argv[k]);
 	}
-	fd = rtnl_open();
-	leave();
-	if (fd < 0 || !r.oif || !base_gw || !ways)
-		die("fill: device, gateway or socket missing");
+	host = p.size * 8 - p.r.plen;
+	if (!ways || host > 31)
+		die("fill: no gateway, or prefixes that differ before the last 32 bits");
 	for (i = 0; i < count; i++) {
-		dst = htonl(ntohl(first) + (i << (32 - r.plen)));
-		gw = htonl(ntohl(base_gw) + i % ways);
-		err = del ? rtnl_del(fd, &r) : rtnl_add(fd, &r, false);
+		address_step(&p, p.dst, p.first, i << host);
+		address_step(&p, p.gw, p.via, i % ways);
+		err = del ? rtnl_del(p.fd, &p.r) : rtnl_add(p.fd, &p.r, false);
 		if (err)
 			die("route %u: %s", i, strerror(-err));
 	}
-	close(fd);
+	close(p.fd);
 }
 
 /*
