@@ -16,8 +16,8 @@ pub(super) const REF_MASK: u32 = (1 << 27) - 1;
 /// The part of a reference that is the line in its block.
 pub(super) const LINE_MASK: u32 = (1 << BLOCK_LOG) - 1;
 
-/// The smallest block: 2 KiB.
-const FIRST_LOG: u32 = 5;
+/// The smallest block: 1 KiB.
+const FIRST_LOG: u32 = 4;
 
 /// Free extents of 1 to 31 lines have a bin for each size; beyond, there are four bins for each
 /// power of two up to 1023.

@@ -256,10 +256,11 @@ impl<F: Family> Ranges<F> {
         }
     }
 
-    /// Builds it from sorted prefixes that are collected in the extent `stage`.
+    /// Builds it from up to `most` sorted prefixes that are collected in the extent `stage`.
     fn build_from(
         up: &mut Update<'_, F>,
         stage: u32,
+        most: usize,
         mut sorted: impl FnMut(&Blocks) -> Option<(Prefix<F>, Value)>,
     ) -> Result<Self, Error> {
         let mut new = Ranges {
@@ -271,7 +272,7 @@ impl<F: Family> Ranges<F> {
             if last.is_some_and(|last| last >= p) {
                 return Err(Error::Unsorted);
             }
-            if new.len as usize >= MAX_PREFIXES {
+            if new.len as usize >= most {
                 return Err(Error::NoMemory);
             }
             last = Some(p);
@@ -440,13 +441,14 @@ impl<F: Family> Engine<F> for Ranges<F> {
 
     fn build(
         up: &mut Update<'_, F>,
-        _len: usize,
+        len: usize,
         sorted: impl FnMut(&Blocks) -> Option<(Prefix<F>, Value)>,
         _shape: Shape,
     ) -> Result<Self, Error> {
-        let lines = list_lines(MAX_PREFIXES as u32);
+        let most = len.min(MAX_PREFIXES);
+        let lines = list_lines(most.max(1) as u32);
         let stage = up.alloc(Place::Own, lines)?;
-        let result = Self::build_from(up, stage, sorted);
+        let result = Self::build_from(up, stage, most, sorted);
         up.free(Place::Own, stage, lines);
         result
     }

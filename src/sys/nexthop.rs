@@ -288,7 +288,7 @@ impl NextHop {
 }
 
 /// All next hops of a mirror by number.
-pub(crate) type Records = super::records::Records<NextHop, { 7 + 256 }>;
+pub(crate) type Records = super::records::Records<NextHop, 256>;
 
 /// The one who may change them.
-pub(crate) type RecordsWriter = super::records::RecordsWriter<NextHop, { 7 + 256 }>;
+pub(crate) type RecordsWriter = super::records::RecordsWriter<NextHop, 256>;

@@ -21,8 +21,9 @@ pub(crate) struct Writing<'a>(PhantomData<&'a ()>, NotThreadSafe);
 /// allocation is larger than 64 KiB, since most are made where nobody may sleep.
 const PAGE_MIN: usize = 16;
 const PAGE_MAX: usize = 1024;
-/// Records in the pages that grow.
+/// Records in the pages that grow, and these pages.
 const GROWING: usize = 2 * PAGE_MAX - PAGE_MIN;
+const FEW: usize = 7;
 
 /// Page of record `id`, and its place there.
 #[inline]
@@ -38,43 +39,67 @@ fn place(id: u32) -> (usize, usize) {
         )
     } else {
         let n = n.wrapping_sub(GROWING);
-        ((n / PAGE_MAX).wrapping_add(7), n % PAGE_MAX)
+        ((n / PAGE_MAX).wrapping_add(FEW), n % PAGE_MAX)
     }
 }
 
 /// Records in page `page`.
 fn page_len(page: usize) -> usize {
-    if page < 7 {
+    if page < FEW {
         PAGE_MIN << page
     } else {
         PAGE_MAX
     }
 }
 
-/// Records by number, for readers under RCU.
+/// A page, or null.
+type Page<T> = AtomicPtr<T>;
+
+/// Records by number, for readers under RCU: in [`FEW`] pages that grow, and up to `MORE` others,
+/// whose list comes with the first of them.
 ///
 /// Pages are added and never go before the whole does.
 ///
 /// # Invariants
 ///
-/// The first non-null entries of `pages` each own an array of `page_len` records; the others are
-/// null.
-pub(crate) struct Records<T, const PAGES: usize> {
-    pages: [AtomicPtr<T>; PAGES],
+/// `more` is null or owns an array of `MORE` pages. Of `few` and then `more`, the first non-null
+/// entries each own an array of `page_len` records; the others are null.
+pub(crate) struct Records<T, const MORE: usize> {
+    few: [Page<T>; FEW],
+    more: AtomicPtr<Page<T>>,
 }
 
 // SAFETY: It owns its records.
-unsafe impl<T: Send, const PAGES: usize> Send for Records<T, PAGES> {}
+unsafe impl<T: Send, const MORE: usize> Send for Records<T, MORE> {}
 // SAFETY: As above.
-unsafe impl<T: Sync, const PAGES: usize> Sync for Records<T, PAGES> {}
+unsafe impl<T: Sync, const MORE: usize> Sync for Records<T, MORE> {}
 
-impl<T: Zeroable, const PAGES: usize> Records<T, PAGES> {
+impl<T, const MORE: usize> Records<T, MORE> {
+    /// Page number `page`; `None` if there is no such, or no list for it yet.
+    #[inline]
+    fn page(&self, page: usize) -> Option<&Page<T>> {
+        if let Some(page) = self.few.get(page) {
+            return Some(page);
+        }
+        // ORDERING: Acquire, so that the list is seen as it was made.
+        let more = self.more.load(Ordering::Acquire);
+        let page = page.wrapping_sub(FEW);
+        if more.is_null() || page >= MORE {
+            return None;
+        }
+        // SAFETY: By the type invariant there are `MORE`, which live as long as `self`.
+        Some(unsafe { &*more.add(page) })
+    }
+}
+
+impl<T: Zeroable, const MORE: usize> Records<T, MORE> {
     /// None yet, and the one who may change them.
-    pub(crate) fn new() -> (Self, RecordsWriter<T, PAGES>) {
+    pub(crate) fn new() -> (Self, RecordsWriter<T, MORE>) {
         (
             // INVARIANT: All null.
             Self {
-                pages: [const { AtomicPtr::new(ptr::null_mut()) }; PAGES],
+                few: [const { AtomicPtr::new(ptr::null_mut()) }; FEW],
+                more: AtomicPtr::new(ptr::null_mut()),
             },
             RecordsWriter {
                 len: 0,
@@ -90,7 +115,7 @@ impl<T: Zeroable, const PAGES: usize> Records<T, PAGES> {
     pub(crate) fn get(&self, id: u32) -> Option<&T> {
         let (page, i) = place(id);
         // ORDERING: Acquire, so that the page's records are seen zeroed.
-        let base = self.pages.get(page)?.load(Ordering::Acquire);
+        let base = self.page(page)?.load(Ordering::Acquire);
         if base.is_null() {
             return None;
         }
@@ -100,15 +125,32 @@ impl<T: Zeroable, const PAGES: usize> Records<T, PAGES> {
     }
 }
 
-impl<T, const PAGES: usize> Drop for Records<T, PAGES> {
+/// An array of `len` of what `make` makes, leaked.
+fn array<T>(len: usize, make: impl Fn() -> T, flags: Flags) -> Result<*mut T> {
+    let mut fresh = KVec::with_capacity(len, flags)?;
+    while fresh.len() < len {
+        fresh.push_within_capacity(make()).map_err(|_| ENOMEM)?;
+    }
+    Ok(ManuallyDrop::new(fresh).as_mut_ptr())
+}
+
+impl<T, const MORE: usize> Drop for Records<T, MORE> {
     fn drop(&mut self) {
-        for (page, base) in self.pages.iter_mut().enumerate() {
-            let base = *base.get_mut();
+        for page in 0..FEW.wrapping_add(MORE) {
+            let Some(base) = self.page(page) else {
+                break;
+            };
+            let base = base.load(Ordering::Relaxed);
             if !base.is_null() {
                 let len = page_len(page);
-                // SAFETY: By the type invariant, and `RecordsWriter::add` made it so.
+                // SAFETY: By the type invariant, and `array` made it so.
                 drop(unsafe { KVec::from_raw_parts(base, len, len) });
             }
+        }
+        let more = *self.more.get_mut();
+        if !more.is_null() {
+            // SAFETY: As above.
+            drop(unsafe { KVec::from_raw_parts(more, MORE, MORE) });
         }
     }
 }
@@ -118,14 +160,14 @@ impl<T, const PAGES: usize> Drop for Records<T, PAGES> {
 /// # Invariants
 ///
 /// There is one for each [`Records`].
-pub(crate) struct RecordsWriter<T, const PAGES: usize> {
+pub(crate) struct RecordsWriter<T, const MORE: usize> {
     len: u32,
     pages: usize,
     bytes: usize,
     _t: PhantomData<fn(T)>,
 }
 
-impl<T: Zeroable, const PAGES: usize> RecordsWriter<T, PAGES> {
+impl<T: Zeroable, const MORE: usize> RecordsWriter<T, MORE> {
     /// Evidence for whoever changes a record.
     pub(crate) fn writing(&mut self) -> Writing<'_> {
         Writing(PhantomData, NotThreadSafe)
@@ -147,22 +189,26 @@ impl<T: Zeroable, const PAGES: usize> RecordsWriter<T, PAGES> {
     /// # Errors
     ///
     /// `ENOMEM`; `ENOSPC` when all pages are full.
-    pub(crate) fn add(&mut self, records: &Records<T, PAGES>, flags: Flags) -> Result<u32> {
+    pub(crate) fn add(&mut self, records: &Records<T, MORE>, flags: Flags) -> Result<u32> {
         let id = self.len;
         let (page, i) = place(id);
         if i == 0 && page >= self.pages {
-            let slot = records.pages.get(page).ok_or(ENOSPC)?;
-            let len = page_len(page);
-            let mut fresh = KVec::with_capacity(len, flags)?;
-            while fresh.len() < len {
-                fresh
-                    .push_within_capacity(pin_init::zeroed::<T>())
-                    .map_err(|_| ENOMEM)?;
+            // ORDERING: Nobody else changes it.
+            if page >= FEW && records.more.load(Ordering::Relaxed).is_null() {
+                let more = array(MORE, || AtomicPtr::new(ptr::null_mut()), flags)?;
+                // INVARIANT: It has that many, all null.
+                // ORDERING: Release, pairs with `page`.
+                records.more.store(more, Ordering::Release);
+                self.bytes = self
+                    .bytes
+                    .wrapping_add(MORE.wrapping_mul(size_of::<Page<T>>()));
             }
-            let mut fresh = ManuallyDrop::new(fresh);
+            let slot = records.page(page).ok_or(ENOSPC)?;
+            let len = page_len(page);
+            let fresh = array(len, pin_init::zeroed::<T>, flags)?;
             // INVARIANT: The page is given to `records`, in its order.
             // ORDERING: Release, pairs with `get`.
-            slot.store(fresh.as_mut_ptr(), Ordering::Release);
+            slot.store(fresh, Ordering::Release);
             self.pages = page.wrapping_add(1);
             self.bytes = self.bytes.wrapping_add(len.wrapping_mul(size_of::<T>()));
         }

@@ -167,10 +167,10 @@ unsafe impl Sync for Route6 {}
 unsafe impl Zeroable for Route6 {}
 
 /// All routes of a mirror by number: 526,320 at most.
-pub(crate) type Routes = records::Records<Route6, { 7 + 512 }>;
+pub(crate) type Routes = records::Records<Route6, 512>;
 
 /// The one who may change them.
-pub(crate) type RoutesWriter = records::RecordsWriter<Route6, { 7 + 512 }>;
+pub(crate) type RoutesWriter = records::RecordsWriter<Route6, 512>;
 
 impl Route6 {
     #[inline]
