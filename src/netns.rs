@@ -76,6 +76,10 @@ const RETRY_FILES_MS: u32 = 1_000;
 /// whoever takes it away has the tables until then.
 const TIDY_MS: u32 = 50;
 
+/// How long the routes must have rested before a mirror with too much memory starts anew: they may
+/// come back, and a load takes a gap between changes.
+const SHRINK_MS: u32 = 1_000;
+
 /// What is switched on of a family.
 #[derive(Default)]
 struct Switch {
@@ -84,6 +88,8 @@ struct Switch {
     /// The hook is registered.
     hooked: bool,
     retry_ms: u32,
+    /// The mirror has too much memory for its prefixes; how many they were at the last look.
+    waste: Option<usize>,
 }
 
 /// What is switched on; only [`Namespace::reconcile`] may change it.
@@ -178,6 +184,7 @@ where
             self.mirror.sweep();
             return Ok(());
         }
+        self.shrink(ns, switch);
         if switch.following && self.mirror.why_not().is_none() {
             return Ok(());
         }
@@ -205,6 +212,21 @@ where
                     .clamp(RETRY_FIRST_MS, most);
                 Err(why)
             }
+        }
+    }
+
+    /// Lets a mirror that has too much memory start anew, once its routes are at rest.
+    fn shrink(&self, ns: &Namespace, switch: &mut Switch) {
+        let before = switch.waste.take();
+        let Some(now) = self.mirror.waste() else {
+            return;
+        };
+        if before == Some(now) {
+            self.mirror.stop(Why::Littered);
+            self.mirror.sweep();
+        } else {
+            switch.waste = Some(now);
+            ns.work.schedule(msecs_to_jiffies(SHRINK_MS));
         }
     }
 
@@ -623,8 +645,9 @@ unsafe impl HasDelayedWork for Namespace {
 
     fn work(&self) {
         self.examine();
+        let tidy = self.ipv4.mirror.tidy();
         self.reconcile();
-        if !self.ipv4.mirror.tidy() {
+        if !tidy {
             self.work.schedule(msecs_to_jiffies(TIDY_MS));
         }
     }

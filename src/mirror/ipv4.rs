@@ -523,6 +523,14 @@ impl Kind for Ipv4 {
         }
     }
 
+    fn prefixes(routes: &Routes) -> usize {
+        routes.writers.len()
+    }
+
+    fn is_wasteful(routes: &Routes) -> bool {
+        routes.writers.is_wasteful()
+    }
+
     fn set_budget(routes: &mut Routes, bytes: usize) {
         routes.writers.set_budget(bytes);
     }

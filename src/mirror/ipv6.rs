@@ -453,6 +453,14 @@ impl Kind for Ipv6 {
         }
     }
 
+    fn prefixes(routes: &Routes) -> usize {
+        routes.writers.len()
+    }
+
+    fn is_wasteful(routes: &Routes) -> bool {
+        routes.writers.is_wasteful()
+    }
+
     fn set_budget(routes: &mut Routes, bytes: usize) {
         routes.writers.set_budget(bytes);
     }

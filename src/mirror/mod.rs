@@ -60,7 +60,7 @@ pub(crate) enum Why {
     Refused,
     /// An audit found a difference.
     Different,
-    /// Too many tables are empty.
+    /// Too many tables are empty, or nearly so.
     Littered,
     /// The kernel is not as altfib knows it.
     Unsupported,
@@ -77,7 +77,7 @@ impl Why {
             Why::TooBusy => "routes change faster than they can be read, will try again",
             Why::Refused => "the kernel refused the notifier or the hook, will try again",
             Why::Different => "the mirror differed from the kernel's tables, reading them anew",
-            Why::Littered => "many routing tables came and went, reading the rest anew",
+            Why::Littered => "many routes or routing tables went, reading the rest anew",
             Why::Unsupported => "this kernel hashes its addresses in a way unknown to altfib",
         }
     }
@@ -99,7 +99,7 @@ pub(crate) enum Then {
     Nothing,
     /// The mirror has just stopped serving and must be loaded again.
     Load,
-    /// [`Mirror::tidy`].
+    /// [`Mirror::tidy`], or [`Mirror::waste`] says something.
     Tidy,
 }
 
@@ -176,6 +176,12 @@ pub(crate) trait Kind: Events + Sized + 'static {
     fn loaded_at(routes: &Self::Routes) -> u64;
 
     fn sizes(routes: &Self::Routes, serving: &Self::Serving) -> Sizes;
+
+    /// Prefixes of all tables.
+    fn prefixes(routes: &Self::Routes) -> usize;
+
+    /// Whether the tables have much more memory than they need.
+    fn is_wasteful(routes: &Self::Routes) -> bool;
 
     /// Sets the bytes that the tables may take.
     fn set_budget(routes: &mut Self::Routes, bytes: usize);
@@ -318,7 +324,8 @@ impl<K: Kind> Mirror<K> {
         match K::apply(routes, serving, event, atomic_flags()) {
             Ok(change) => {
                 Self::account(net, counts, &change);
-                if change.leaves {
+                let went = matches!(change.kind, Some(Count::RouteDelete));
+                if change.leaves || went && K::is_wasteful(routes) {
                     Then::Tidy
                 } else {
                     Then::Nothing
@@ -405,6 +412,11 @@ impl<K: Kind> Mirror<K> {
         let guard = rcu::read_lock();
         let serving = self.serving.get(ReadSide::of(&guard))?;
         Some(f(routes, serving))
+    }
+
+    /// The number of prefixes, if a new start would free much memory.
+    pub(crate) fn waste(&self) -> Option<usize> {
+        self.with_routes(|routes, _| K::is_wasteful(routes).then(|| K::prefixes(routes)))?
     }
 
     /// How large everything is.

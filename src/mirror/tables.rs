@@ -63,7 +63,15 @@ pub(super) struct Writers<F: Family> {
     main: lpm::Writer<F>,
     others: others::Writers<F>,
     budget: usize,
+    /// The most prefixes that there ever were.
+    peak: usize,
 }
+
+/// Tables of this size may waste what they like.
+const WASTE_BYTES: usize = 512 * 1024;
+
+/// A new start is worth its while when of so many prefixes one is left.
+const WASTE_FACTOR: usize = 4;
 
 impl<F: Family> Writers<F> {
     /// Empty tables, that nobody reads before [`Writers::share`].
@@ -90,6 +98,7 @@ impl<F: Family> Writers<F> {
             main,
             others: others::Writers::new(algorithm),
             budget,
+            peak: 0,
         };
         Ok((tables, writers))
     }
@@ -145,6 +154,21 @@ impl<F: Family> Writers<F> {
         self.others.is_littered()
     }
 
+    /// Prefixes of all tables.
+    pub(super) fn len(&self) -> usize {
+        let (_, others) = self.others.len();
+        self.main
+            .len()
+            .saturating_add(self.local.len())
+            .saturating_add(others)
+    }
+
+    /// Whether so few prefixes are left of so many that a new start is better: tables give no memory
+    /// back. After a new start this is false.
+    pub(super) fn is_wasteful(&self) -> bool {
+        self.len().saturating_mul(WASTE_FACTOR) < self.peak && self.bytes() > WASTE_BYTES
+    }
+
     /// The first table with at least this id that has a prefix.
     pub(super) fn next_table(&self, id: u32) -> Option<(u32, &lpm::Writer<F>)> {
         [
@@ -198,9 +222,11 @@ impl<F: Family> Writers<F> {
         flags: Flags,
     ) -> Result<lpm::Value, Why> {
         self.open(tables, which, flags)?;
-        Ok(self.change(tables, which, |writer, table| {
+        let old = self.change(tables, which, |writer, table| {
             writer.insert(table, prefix, value, flags)
-        })?)
+        })?;
+        self.peak = self.peak.max(self.len());
+        Ok(old)
     }
 
     /// Takes a prefix out. Returns its value, 0 if it was not there.
@@ -230,9 +256,11 @@ impl<F: Family> Writers<F> {
         unused: impl FnMut(lpm::Value),
     ) -> Result<(), Why> {
         self.open(tables, which, GFP_KERNEL_ACCOUNT)?;
-        Ok(self.change(tables, which, |writer, table| {
+        self.change(tables, which, |writer, table| {
             bulk.build(writer, table, unused)
-        })?)
+        })?;
+        self.peak = self.peak.max(self.len());
+        Ok(())
     }
 
     /// Makes a table if it is not there.
