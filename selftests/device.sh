@@ -29,7 +29,9 @@ ALL_TESTS=(
 	"only_drop_mtu: a new MTU drops exactly the device's cached routes"
 	"only_drop_fib: deleting the routes empties their slots"
 	"only_outdated: any new route makes each cached route prove itself again"
+	"only_memory: few routes take little memory, also when $MANY have just gone"
 )
+in_ipv6 only_memory
 
 takes_many() {
 	topo
@@ -390,6 +392,46 @@ only_outdated() {
 		echo "$TX dst=10.50.$i.1 n=4"
 	done)
 	settle" dst_fill="$K" dst_drop_dev=0 dst_drop_fib=0
+}
+
+# memory [PREFIX]: KiB of the mirror, by the line of status with this prefix.
+memory() {
+	in_ns afr sed -n "s/^${1:-}memory: \([0-9]*\) KiB.*/\1/p" /proc/net/altfib/status
+}
+
+# Tables give no memory back before the mirror is loaded anew, which it is when it
+# has much more than it needs and the routes have come to rest.
+only_memory() {
+	local label="" few full kb i rc=0
+
+	[ "$FAMILY" = 4 ] || label="IPv6 "
+	{
+		topo_bare
+		# What changes has memory that waits for readers: load it at once.
+		echo "altfib-set afr net/altfib/mode off"
+		echo "arm afr"
+	} | run_scenario "$ON" || return 1
+	few=$(($(memory) + $(memory "IPv6 ")))
+	echo "fill afr $FILL dev=r1 via=$GW1 count=$MANY" | run_scenario "$ON" || rc=1
+	full=$(memory "$label")
+	ip -n afr link set r1 down
+	# Some go a little later.
+	sleep 1
+	for ((i = 0; i < 100; i++)); do
+		kb=$(memory "$label")
+		[ "$kb" -gt 512 ] || break
+		sleep 0.1
+	done
+	echo "few: $few KiB for both families; $MANY more: $full KiB; when they are gone: $kb KiB after $((1 + i / 10)).$((i % 10)) s"
+	[ "$few" -le 16 ] || fail "$few KiB for a handful of routes" || rc=1
+	[ "$kb" -le 512 ] || fail "$kb KiB although the routes are gone" || rc=1
+	for ((i = 0; i < 100; i++)); do
+		[ "$(in_ns afr grep -c 'serving: yes' /proc/net/altfib/status)" = 2 ] && break
+		sleep 0.1
+	done
+	echo "audit afr" | run_scenario "$ON" || rc=1
+	echo "netns-del $NAMESPACES" | "$PROBE" none
+	return "$rc"
 }
 
 tests_run "$@"

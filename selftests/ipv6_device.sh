@@ -4,6 +4,7 @@
 
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
+use_family 6
 
 ALL_TESTS=(
 	"down_up: the outgoing device goes down and comes back"
@@ -30,18 +31,6 @@ ALL_TESTS=(
 	"only_removed_under_traffic: devices are removed while packets pass"
 	"only_namespace: the namespace is removed while packets pass"
 )
-
-# What down takes away and up does not bring back.
-up_again() {
-	local dev=$1 net=$2
-
-	lines <<-EOT
-	ip afr link set $dev up
-	ip afr addr add 2001:db8:$net::1/64 dev $dev nodad
-	ready
-	ip afr neigh replace 2001:db8:$net::2 lladdr 02:00:00:00:0$net:02 nud permanent dev $dev
-	EOT
-}
 
 down_up() {
 	topo6

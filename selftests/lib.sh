@@ -67,7 +67,11 @@ link_up() {
 # The whole topology, without taps and without traffic. Made once: in the guest
 # each of the processes that write it costs as much as a test's packets.
 topo_bare() {
-	printf '%s\n' "$TOPOLOGY"
+	if [ "$FAMILY" = 4 ]; then
+		printf '%s\n' "$TOPOLOGY"
+	else
+		printf '%s\n' "$TOPOLOGY6" ready
+	fi
 }
 
 topology() {
@@ -147,6 +151,107 @@ topology6() {
 	echo "ip af2 route add ::/0 via 2001:db8:3::1"
 }
 
+# The words of the topology in one family, for tests that run in both.
+# shellcheck disable=SC2034
+use_family() {
+	FAMILY=$1
+	if [ "$1" = 4 ]; then
+		ALTFIB=altfib
+		SRC=10.0.1.2
+		# The gateways by r1 and r2, and the first of 32 more by r1.
+		GW1=10.0.2.2
+		GW2=10.0.3.2
+		GW100=10.0.2.100
+		# By r1, and other prefixes.
+		NET1=10.1.0.0/16
+		HOST1=10.1.0.1
+		NET5=10.5.0.0/16
+		HOST5=10.5.0.1
+		SUB5=10.5.0.0/24
+		# For a shell's i.
+		SUB5_I="10.5.\$i.0/24"
+		ANY=0.0.0.0/0
+		# Prefixes side by side: 256 addresses each.
+		FILL=11.0.0.0/24
+		FILLED=11.0.0.1
+		# Inside of them, and a longer one.
+		HOST11=11.5.0.1
+		SUB11=11.5.0.0/25
+		ONE=/32
+		LINK=/24
+		NODAD=""
+	else
+		ALTFIB=altfib6
+		SRC=2001:db8:1::2
+		GW1=2001:db8:2::2
+		GW2=2001:db8:3::2
+		GW100=2001:db8:2::64
+		NET1=2001:db8:a::/48
+		HOST1=2001:db8:a::1
+		NET5=2001:db8:5::/48
+		HOST5=2001:db8:5::1
+		SUB5=2001:db8:5::/64
+		SUB5_I="2001:db8:5:\$i::/64"
+		ANY=::/0
+		FILL=2001:db8:b00::/120
+		FILLED=2001:db8:b00::1
+		HOST11=2001:db8:b00::5:1
+		SUB11=2001:db8:b00::5:0/121
+		ONE=/128
+		LINK=/64
+		NODAD=nodad
+	fi
+}
+use_family 4
+
+# address NET HOST: sets ADDRESS to that of a host on a link.
+address() {
+	if [ "$FAMILY" = 4 ]; then
+		ADDRESS=10.0.$1.$2
+	else
+		printf -v ADDRESS '2001:db8:%x::%x' "$1" "$2"
+	fi
+}
+
+# A program may do here what its tests need before they run with IPv6.
+before_ipv6() { :; }
+
+# in_ipv6 TEST...: these of ALL_TESTS once more, with IPv6, a 6 behind their names.
+in_ipv6() {
+	local fn entry
+
+	for fn in "$@"; do
+		for entry in "${ALL_TESTS[@]}"; do
+			[ "${entry%%:*}" = "$fn" ] || continue
+			ALL_TESTS+=("${fn}6: IPv6: ${entry#*: }")
+			eval "${fn}6() { use_family 6; before_ipv6; $fn; }"
+		done
+	done
+}
+
+# What link_up does, in the family of the test.
+family_link_up() {
+	if [ "$FAMILY" = 4 ]; then
+		link_up "$@"
+	else
+		link_up6 "$@"
+	fi
+}
+
+# up_again DEV NET: a device of the router, with what down took away.
+up_again() {
+	local dev=$1 net=$2
+
+	echo "ip afr link set $dev up"
+	if [ "$FAMILY" = 6 ]; then
+		address "$net" 1
+		echo "ip afr addr add $ADDRESS/64 dev $dev nodad"
+		echo "ready"
+	fi
+	address "$net" 2
+	echo "ip afr neigh replace $ADDRESS lladdr 02:00:00:00:0$net:02 nud permanent dev $dev"
+}
+
 TAPS="tap c afc c0
 tap s1 af1 s0
 tap s2 af2 s0"
@@ -180,14 +285,15 @@ finish() {
 	printf '%s\n' report "counters afr end" "altfib afr end $*"
 }
 
-# gateways DEV BASE COUNT NET: permanent neighbours 10.0.NET.BASE and up; the
-# MAC address of each ends like its IP address.
+# gateways DEV BASE COUNT NET: permanent neighbours, of whom the first is host BASE
+# of the link; the MAC address of each ends like its IP address.
 gateways() {
 	local dev=$1 base=$2 count=$3 net=$4 i
 
 	for ((i = base; i < base + count; i++)); do
-		printf 'ip afr neigh add 10.0.%d.%d lladdr 02:00:00:00:%02x:%02x nud permanent dev %s\n' \
-			"$net" "$i" "$net" "$i" "$dev"
+		address "$net" "$i"
+		printf 'ip afr neigh add %s lladdr 02:00:00:00:%02x:%02x nud permanent dev %s\n' \
+			"$ADDRESS" "$net" "$i" "$dev"
 	done
 }
 

@@ -22,16 +22,19 @@ ALL_TESTS=(
 	"only_netns_others: other namespaces come and go"
 )
 
+in_ipv6 only_removed only_incoming_removed only_down_up only_mtu only_gateway only_vrf \
+	only_netns only_netns_others
+
 start() {
 	topo_bare
 	lines <<-EOT
-	ip afr route add default via 10.0.3.2
+	ip afr route add $ANY via $GW2
 	arm $NAMESPACES
 	tap s2 af2 s0
 	cpu 0
-	altfib afr begin
+	$ALTFIB afr begin
 	watch 0
-	flood sender afc c0 cpu=1 dmac=$RMAC src=10.0.1.2 dst=10.1.0.1
+	flood sender afc c0 cpu=1 dmac=$RMAC src=$SRC dst=$HOST1
 	progress 100
 	EOT
 }
@@ -41,15 +44,16 @@ stop() {
 	flood-end
 	sleep 100
 	watch-end
-	altfib afr end $*
+	$ALTFIB afr end $*
 	EOT
 }
 
 remake_r1() {
 	link afr r1 1 2 af1 s0
-	link_up afr r1 1 2 2
-	link_up af1 s0 2 2 1
-	echo "ip afr route add 10.1.0.0/16 via 10.0.2.2"
+	family_link_up afr r1 1 2 2
+	family_link_up af1 s0 2 2 1
+	echo "ready"
+	echo "ip afr route add $NET1 via $GW1"
 }
 
 # The prefix is lost with its device; the default route has to carry on.
@@ -71,17 +75,18 @@ only_incoming_removed() {
 
 	again=$(
 		link afr rc 1 1 afc c0
-		link_up afr rc 1 1 2
-		link_up afc c0 2 1 1
+		family_link_up afr rc 1 1 2
+		family_link_up afc c0 2 1 1
+		echo "ready"
 	)
 	{
 		topo_bare
-		echo "ip afr route add default via 10.0.3.2"
+		echo "ip afr route add $ANY via $GW2"
 		echo "arm $NAMESPACES"
 		echo "cpu 0"
 		for ((i = 0; i < ROUNDS; i++)); do
 			lines <<-EOT
-			flood sender afc c0 cpu=1 dmac=$RMAC src=10.0.1.2 dst=10.1.0.1
+			flood sender afc c0 cpu=1 dmac=$RMAC src=$SRC dst=$HOST1
 			progress 500
 			ip afr link del rc
 			flood-end
@@ -92,8 +97,9 @@ only_incoming_removed() {
 }
 
 only_down_up() {
-	local i
+	local i again
 
+	again=$(up_again r1 2)
 	{
 		start
 		for ((i = 0; i < ROUNDS; i++)); do
@@ -101,9 +107,8 @@ only_down_up() {
 			progress 100
 			ip afr link set r1 down
 			flow s2 50
-			ip afr link set r1 up
-			ip afr neigh replace 10.0.2.2 lladdr 02:00:00:00:02:02 nud permanent dev r1
-			ip afr route add 10.1.0.0/16 via 10.0.2.2
+			$again
+			ip afr route add $NET1 via $GW1
 			EOT
 		done
 		stop min=30
@@ -128,16 +133,16 @@ only_gateway() {
 
 	{
 		start
-		echo "ip afr route replace 10.1.0.0/16 via 10.0.3.2"
+		echo "ip afr route replace $NET1 via $GW2"
 		for ((i = 0; i < ROUNDS; i++)); do
 			lines <<-EOT
 			progress 100
-			ip afr neigh replace 10.0.3.2 lladdr 02:00:00:00:03:$((10 + i)) nud permanent dev r2
+			ip afr neigh replace $GW2 lladdr 02:00:00:00:03:$((10 + i)) nud permanent dev r2
 			flow s2 50
-			ip afr neigh del 10.0.3.2 dev r2
-			ip afr neigh replace 10.0.3.2 lladdr 02:00:00:00:03:02 nud failed dev r2
+			ip afr neigh del $GW2 dev r2
+			ip afr neigh replace $GW2 lladdr 02:00:00:00:03:02 nud failed dev r2
 			progress 50
-			ip afr neigh replace 10.0.3.2 lladdr 02:00:00:00:03:02 nud permanent dev r2
+			ip afr neigh replace $GW2 lladdr 02:00:00:00:03:02 nud permanent dev r2
 			flow s2 50
 			EOT
 		done
@@ -173,7 +178,7 @@ only_netns() {
 		lines <<-EOT
 		arm $NAMESPACES
 		cpu 0
-		flood sender afc c0 cpu=1 dmac=$RMAC src=10.0.1.2 dst=10.1.0.1
+		flood sender afc c0 cpu=1 dmac=$RMAC src=$SRC dst=$HOST1
 		progress 500
 		netns-del afr
 		sleep 50
@@ -183,18 +188,21 @@ only_netns() {
 }
 
 only_netns_others() {
-	local i
+	local i gw
 
+	address 99 2
+	gw=$ADDRESS
+	address 99 1
 	{
 		start
-		echo "ip afr route replace 10.1.0.0/16 via 10.0.3.2"
+		echo "ip afr route replace $NET1 via $GW2"
 		for ((i = 0; i < ROUNDS; i++)); do
 			lines <<-EOT
 			netns afx afy
 			ip - link add x0 netns afx type veth peer name y0 netns afy
 			ip afx link set x0 up
-			ip afx addr add 10.99.0.1/24 dev x0
-			ip afx route add 10.1.0.0/16 via 10.99.0.2
+			ip afx addr add $ADDRESS$LINK dev x0 $NODAD
+			ip afx route add $NET1 via $gw
 			netns-del afx afy
 			flow s2 50
 			EOT

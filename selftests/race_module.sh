@@ -12,14 +12,21 @@ LOADS=${ALTFIB_LOADS:-50}
 SWITCHES=${ALTFIB_SWITCHES:-200}
 
 ALL_TESTS=(
-	"only_loads: $LOADS times insmod and rmmod under traffic"
+	"only_loads: insmod and rmmod under traffic"
 	"only_loads_changing: insmod and rmmod while routes change"
 	"only_loads_ipv6: insmod while IPv6 routes change, which takes no RTNL"
 	"only_loads_namespaces: insmod and rmmod while namespaces come and go"
-	"only_switches: $SWITCHES mode switches under traffic"
+	"only_switches: mode switches under traffic"
 	"only_switches_changing: mode switches while routes change"
-	"only_back: loaded again as before"
 )
+in_ipv6 only_loads only_loads_changing only_switches only_switches_changing
+ALL_TESTS+=("only_back: loaded again as before")
+
+# As often as asked for, and else not as often as IPv4.
+before_ipv6() {
+	LOADS=${ALTFIB_LOADS:-10}
+	SWITCHES=${ALTFIB_SWITCHES:-40}
+}
 
 start() {
 	topo_bare
@@ -27,7 +34,7 @@ start() {
 	tap s1 af1 s0
 	cpu 0
 	watch 0
-	flood sender afc c0 cpu=1 dmac=$RMAC src=10.0.1.2 dst=10.1.0.1
+	flood sender afc c0 cpu=1 dmac=$RMAC src=$SRC dst=$HOST1
 	progress 100
 	EOT
 }
@@ -44,6 +51,7 @@ absent() {
 	! altfib_loaded || rmmod altfib
 }
 
+# The mirror serves a moment before the hook is there.
 only_loads() {
 	local i
 
@@ -55,16 +63,17 @@ only_loads() {
 			lines <<-EOT
 			sh insmod $ALTFIB_KO
 			arm afr
-			altfib afr begin
+			sleep 20
+			$ALTFIB afr begin
 			flow s1 200
-			altfib afr end min=50
+			$ALTFIB afr end min=50
 			sh rmmod altfib
 			flow s1 100
 			EOT
 		done
 		stop
 	} | run_scenario on >"$TMP/loads" || {
-		tail -n 5 "$TMP/loads"
+		grep -v '^#' "$TMP/loads" | head -n 5
 		return 1
 	}
 	awk '/^# altfib on/ { n++; last = $0 }
@@ -78,14 +87,14 @@ only_loads_changing() {
 	absent || return 1
 	{
 		start
-		echo "ip afr route add 10.5.0.0/16 via 10.0.2.2"
+		echo "ip afr route add $NET5 via $GW1"
 		for ((i = 0; i < LOADS / 10; i++)); do
 			lines <<-EOT
-			sh insmod $ALTFIB_KO & for i in 1 2 3; do ip -n afr route replace 10.5.\$i.0/24 via 10.0.3.2; done; wait
-			fill afr 11.0.0.0/24 dev=r1 via=10.0.2.2 count=$((MANY / 10))
+			sh insmod $ALTFIB_KO & for i in 1 2 3; do ip -n afr route replace $SUB5_I via $GW2; done; wait
+			fill afr $FILL dev=r1 via=$GW1 count=$((MANY / 10))
 			arm afr
-			sh rmmod altfib & for i in 1 2 3; do ip -n afr route del 10.5.\$i.0/24; done; wait
-			fill afr 11.0.0.0/24 dev=r1 via=10.0.2.2 count=$((MANY / 10)) del
+			sh rmmod altfib & for i in 1 2 3; do ip -n afr route del $SUB5_I; done; wait
+			fill afr $FILL dev=r1 via=$GW1 count=$((MANY / 10)) del
 			flow s1 100
 			EOT
 		done
@@ -186,9 +195,9 @@ only_switches() {
 		done
 		lines <<-EOT
 		arm afr
-		altfib afr begin
+		$ALTFIB afr begin
 		flow s1 $((SWITCHES * 10))
-		altfib afr end min=90
+		$ALTFIB afr end min=90
 		EOT
 		stop
 	} | run_scenario on
@@ -203,8 +212,8 @@ only_switches_changing() {
 		for ((i = 0; i < SWITCHES / 20; i++)); do
 			lines <<-EOT
 			sh (for i in 1 2 3 4; do for m in off on; do nsenter --net=/run/netns/afr sh -c "echo \$m >/proc/sys/net/altfib/mode"; done; done) &
-			fill afr 11.0.0.0/24 dev=r1 via=10.0.2.2 count=$((MANY * 3 / 20))
-			fill afr 11.0.0.0/24 dev=r1 via=10.0.2.2 count=$((MANY * 3 / 20)) del
+			fill afr $FILL dev=r1 via=$GW1 count=$((MANY * 3 / 20))
+			fill afr $FILL dev=r1 via=$GW1 count=$((MANY * 3 / 20)) del
 			sleep 100
 			EOT
 		done

@@ -22,6 +22,9 @@ ALL_TESTS=(
 	"only_readers: statistics and listings are read meanwhile"
 )
 
+in_ipv6 only_replace only_delete only_default only_replace_big only_fill only_nexthop \
+	only_addresses only_readers
+
 # Sender on CPU 1, changes and the watching of frames on CPU 0.
 start() {
 	topo_bare
@@ -34,9 +37,9 @@ start() {
 	lines <<-EOT
 	$1
 	cpu 0
-	altfib afr begin
+	$ALTFIB afr begin
 	watch 0
-	flood sender afc c0 cpu=1 dmac=$RMAC src=10.0.1.2 dst=$2
+	flood sender afc c0 cpu=1 dmac=$RMAC src=$SRC dst=$2
 	progress 100
 	EOT
 }
@@ -46,7 +49,7 @@ stop() {
 	flood-end
 	sleep 200
 	watch-end
-	altfib afr end $*
+	$ALTFIB afr end $*
 	EOT
 }
 
@@ -61,46 +64,48 @@ no_dead_route() {
 
 only_replace() {
 	{
-		start "ip afr route add 10.5.0.0/16 via 10.0.2.100" 10.5.0.1
-		echo "cycle afr 10.5.0.0/16 dev=r1 via=10.0.2.100 ways=32 mac=100 cover=100 count=$CHANGES mode=replace per=16"
+		start "ip afr route add $NET5 via $GW100" "$HOST5"
+		echo "cycle afr $NET5 dev=r1 via=$GW100 ways=32 mac=100 cover=100 count=$CHANGES mode=replace per=16"
 		stop min=30
 	} | no_dead_route
 }
 
 only_delete() {
 	{
-		start "ip afr route add 10.5.0.0/16 via 10.0.3.2" 10.5.0.1
-		echo "cycle afr 10.5.0.0/24 dev=r1 via=10.0.2.100 ways=32 mac=100 cover=2 count=$CHANGES mode=delete per=16"
+		start "ip afr route add $NET5 via $GW2" "$HOST5"
+		echo "cycle afr $SUB5 dev=r1 via=$GW100 ways=32 mac=100 cover=2 count=$CHANGES mode=delete per=16"
 		stop min=30
 	} | no_dead_route
 }
 
 only_default() {
 	{
-		start "ip afr route add 0.0.0.0/0 via 10.0.2.100" 10.5.0.1
-		echo "cycle afr 0.0.0.0/0 dev=r1 via=10.0.2.100 ways=32 mac=100 cover=100 count=$CHANGES mode=replace per=16"
+		start "ip afr route add $ANY via $GW100" "$HOST5"
+		echo "cycle afr $ANY dev=r1 via=$GW100 ways=32 mac=100 cover=100 count=$CHANGES mode=replace per=16"
 		stop min=30
 	} | no_dead_route
 }
 
 only_replace_big() {
 	{
-		start "fill afr 11.0.0.0/24 dev=r1 via=10.0.2.2 count=$MANY" 11.5.0.1
-		echo "cycle afr 11.5.0.0/25 dev=r1 via=10.0.2.100 ways=32 mac=100 cover=2 count=$CHANGES mode=delete per=16"
+		start "fill afr $FILL dev=r1 via=$GW1 count=$MANY" "$HOST11"
+		echo "cycle afr $SUB11 dev=r1 via=$GW100 ways=32 mac=100 cover=2 count=$CHANGES mode=delete per=16"
 		stop min=30
 	} | no_dead_route
 }
 
-# Destinations all over the prefixes that come and go; the default stays.
+# Destinations all over the prefixes that come and go; the default stays. In IPv6
+# the first packet to each prefix is the kernel's, so they are few there.
 only_fill() {
-	local i
+	local i hosts=$MANY
 
+	[ "$FAMILY" = 4 ] || hosts=100
 	{
-		start "ip afr route add default via 10.0.3.2" "11.0.0.1 dstep=256 n=$MANY"
+		start "ip afr route add $ANY via $GW2" "$FILLED dstep=256 n=$hosts"
 		for i in 1 2 3; do
-			echo "fill afr 11.0.0.0/24 dev=r1 via=10.0.2.100 ways=32 count=$MANY"
+			echo "fill afr $FILL dev=r1 via=$GW100 ways=32 count=$MANY"
 			echo "flow s1 100"
-			echo "fill afr 11.0.0.0/24 dev=r1 via=10.0.2.100 ways=32 count=$MANY del"
+			echo "fill afr $FILL dev=r1 via=$GW100 ways=32 count=$MANY del"
 			echo "flow s2 100"
 		done
 		stop min=10
@@ -111,26 +116,29 @@ only_nexthop() {
 	local i
 
 	{
-		start "ip afr nexthop add id 1 via 10.0.2.100 dev r1" 10.5.0.1
-		echo "ip afr route add 10.5.0.0/16 nhid 1"
+		start "ip afr nexthop add id 1 via $GW100 dev r1" "$HOST5"
+		echo "ip afr route add $NET5 nhid 1"
 		for ((i = 1; i < 300; i++)); do
-			echo "ip afr nexthop replace id 1 via 10.0.2.$((100 + i % 32)) dev r1"
+			address 2 $((100 + i % 32))
+			echo "ip afr nexthop replace id 1 via $ADDRESS dev r1"
 		done
 		echo "flow s1 100"
-		echo "ip afr nexthop replace id 1 via 10.0.3.2 dev r2"
+		echo "ip afr nexthop replace id 1 via $GW2 dev r2"
 		echo "flow s2 100"
 		stop min=30
 	} | run_scenario "$ON"
 }
 
 only_addresses() {
-	local i
+	local i own
 
+	address 99 9
+	own=$ADDRESS$ONE
 	{
-		start "ip afr route add default via 10.0.3.2" 10.9.9.9
+		start "ip afr route add $ANY via $GW2" "$ADDRESS"
 		for ((i = 0; i < 100; i++)); do
-			echo "ip afr addr add 10.9.9.9/32 dev r2"
-			echo "ip afr addr del 10.9.9.9/32 dev r2"
+			echo "ip afr addr add $own dev r2 $NODAD"
+			echo "ip afr addr del $own dev r2"
 		done
 		echo "flow s2 100"
 		stop min=10
@@ -139,13 +147,13 @@ only_addresses() {
 
 only_readers() {
 	{
-		start "ip afr route add 10.5.0.0/16 via 10.0.2.100" 10.5.0.1
+		start "ip afr route add $NET5 via $GW100" "$HOST5"
 		lines <<-EOT
-		fill afr 11.0.0.0/24 dev=r1 via=10.0.2.2 count=$((MANY / 4))
-		sh (for i in 1 2 3 4 5 6; do nsenter --net=/run/netns/afr cat /proc/net/altfib/* /proc/net/stat/altfib /proc/sys/net/altfib/[!i]* /proc/sys/net/altfib/ipv4/* >/dev/null; done) &
-		fill afr 11.0.0.0/24 dev=r1 via=10.0.2.2 count=$((MANY / 4)) del
-		fill afr 11.0.0.0/24 dev=r1 via=10.0.2.2 count=$((MANY / 4))
-		fill afr 11.0.0.0/24 dev=r1 via=10.0.2.2 count=$((MANY / 4)) del
+		fill afr $FILL dev=r1 via=$GW1 count=$((MANY / 4))
+		sh (for i in 1 2 3 4 5 6; do nsenter --net=/run/netns/afr cat /proc/net/altfib/* /proc/net/stat/altfib* /proc/sys/net/altfib/[!i]* /proc/sys/net/altfib/ipv?/* >/dev/null; done) &
+		fill afr $FILL dev=r1 via=$GW1 count=$((MANY / 4)) del
+		fill afr $FILL dev=r1 via=$GW1 count=$((MANY / 4))
+		fill afr $FILL dev=r1 via=$GW1 count=$((MANY / 4)) del
 		flow s1 100
 		EOT
 		stop min=10
