@@ -950,7 +950,9 @@ enum altfib_verdict altfib_helper_verify(const struct altfib_packet *pkt,
 
 /*
  * A packet like the one of diff, as PRE_ROUTING would see it, and the state
- * that goes with it; or NULL.
+ * that goes with it; or NULL. Like the packet path, what is done with it has no
+ * other packet beside it on this CPU: bottom halves are off until
+ * altfib_helper_free_probe().
  *
  * Context: RCU read side, for as long as the packet is there.
  */
@@ -993,6 +995,7 @@ struct sk_buff *altfib_helper_probe(struct net *net, const struct altfib_differe
 		IPCB(skb)->flags = IPSKB_L3SLAVE;
 	nf_hook_state_init(state, NF_INET_PRE_ROUTING, NFPROTO_IPV4, skb->dev, NULL, NULL, net,
 			   NULL);
+	local_bh_disable();
 	return skb;
 }
 
@@ -1005,6 +1008,7 @@ bool altfib_helper_may_log(void)
 void altfib_helper_free_probe(struct sk_buff *skb)
 {
 	kfree_skb(skb);
+	local_bh_enable();
 }
 
 /* A lock of four bytes in each configuration, whose zero is unlocked. */

@@ -595,6 +595,7 @@ struct sk_buff *altfib_helper_probe6(struct net *net, const struct altfib_differ
 	if (netif_is_l3_master(dev))
 		IP6CB(skb)->flags = IP6SKB_L3SLAVE;
 	nf_hook_state_init(state, NF_INET_PRE_ROUTING, NFPROTO_IPV6, dev, NULL, NULL, net, NULL);
+	local_bh_disable();
 	return skb;
 }
 
