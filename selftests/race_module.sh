@@ -76,7 +76,7 @@ only_loads() {
 		grep -v '^#' "$TMP/loads" | head -n 5
 		return 1
 	}
-	awk '/^# altfib on/ { n++; last = $0 }
+	awk '/^# altfib6* on/ { n++; last = $0 }
 		END { print "# " n " times; the last: " substr(last, 3) }' "$TMP/loads"
 	tail -n 2 "$TMP/loads"
 }
