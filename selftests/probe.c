@@ -13,6 +13,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/if_addr.h>
 #include <linux/if_packet.h>
 #include <net/ethernet.h>
 #include <net/if.h>
@@ -27,6 +28,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -144,6 +146,36 @@ static void netns_drop(const char *name)
 static char namespaces[MAX_NAMESPACES][32];
 static bool links_changed;
 
+/*
+ * The same for IPv6 addresses: a work queue takes them from "tentative" to being
+ * there, local route and all. In the namespace of the calling thread.
+ */
+static bool addresses_ready(void)
+{
+	FILE *f = fopen("/proc/net/if_inet6", "re");
+	struct ifreq req = { 0 };
+	char line[128];
+	bool ready = true;
+	unsigned int flags;
+	int fd = -1;
+
+	while (f && ready && fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "%*s %*s %*s %*s %x %15s", &flags, req.ifr_name) != 2 ||
+		    !(flags & IFA_F_TENTATIVE))
+			continue;
+		if (fd < 0)
+			fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+		/* Kept on a device that is down, it stays so. */
+		if (!ioctl(fd, SIOCGIFFLAGS, &req) && req.ifr_flags & IFF_UP)
+			ready = false;
+	}
+	if (f)
+		fclose(f);
+	if (fd >= 0)
+		close(fd);
+	return ready;
+}
+
 static void wait_links(void)
 {
 	uint64_t end = now_ms() + 3000;
@@ -156,7 +188,7 @@ static void wait_links(void)
 		if (!namespaces[i][0])
 			continue;
 		enter(namespaces[i]);
-		while (!rtnl_links_ready() && now_ms() < end)
+		while ((!rtnl_links_ready() || !addresses_ready()) && now_ms() < end)
 			sleep_us(1000);
 		/* That was set a moment before: the lock says it is over. */
 		rtnl_ip("link set lo up", NETNS_DIR);
@@ -227,6 +259,9 @@ static void cmd_sysctl(int argc, char **argv)
 
 	if (argc != 4)
 		die("usage: sysctl NS KEY VALUE");
+	/* Some bring addresses, or take them. */
+	if (!strncmp(argv[2], "net/ipv6/conf/", 14))
+		links_changed = true;
 	enter(argv[1]);
 	err = write_sysctl(argv[2], argv[3]);
 	leave();
@@ -313,7 +348,7 @@ static void cmd_ip(int argc, char **argv)
 		die("usage: ip[6] NS ARGS");
 	if (batch && (strcmp(batch_ns, argv[1]) || batch_six != six))
 		flush_batch();
-	if (!strncmp(argv[2], "link set ", 9))
+	if (!strncmp(argv[2], "link set ", 9) || !strncmp(argv[2], "addr ", 5))
 		links_changed = true;
 	if (!batch) {
 		enter(argv[1]);
@@ -357,26 +392,30 @@ static void drain(void)
 }
 
 /*
- * try NS ARGS: ip(8), and whatever it complains of is part of the result. For
+ * try[6] NS ARGS: ip(8), and whatever it complains of is part of the result. For
  * scenarios made by a machine, which can't know what the kernel will refuse. One
  * ip for each namespace reads its commands as they come; an object that it does
- * not know, and says so, tells that it is done with what came before.
+ * not know, and says so, tells that it is done with what came before. try6: the
+ * family is IPv6 where the words do not tell.
  */
 static struct trier {
 	char ns[32];
+	bool six;
 	pid_t pid;
 	FILE *in, *err;
 } triers[MAX_NAMESPACES];
 
-static void trier_start(struct trier *t, const char *ns)
+static void trier_start(struct trier *t, const char *ns, bool six)
 {
 	posix_spawn_file_actions_t actions;
 	int in[2], err[2], rc, n = 0;
-	char *args[7] = { NULL };
+	char *args[8] = { NULL };
 
 	if (pipe2(in, O_CLOEXEC) || pipe2(err, O_CLOEXEC))
 		die("pipe: %s", strerror(errno));
 	args[n++] = "ip";
+	if (six)
+		args[n++] = "-6";
 	args[n++] = "-n";
 	args[n++] = (char *)ns;
 	args[n++] = "-force";
@@ -395,6 +434,7 @@ static void trier_start(struct trier *t, const char *ns)
 	t->in = fdopen(in[1], "w");
 	t->err = fdopen(err[0], "r");
 	snprintf(t->ns, sizeof(t->ns), "%s", ns);
+	t->six = six;
 }
 
 static void trier_end(struct trier *t)
@@ -407,16 +447,16 @@ static void trier_end(struct trier *t)
 
 static void cmd_try(int argc, char **argv)
 {
+	bool done = false, six = argv[0][3];
 	char line[512];
-	bool done = false;
 	struct trier *t;
 	int err;
 
 	if (argc != 3)
-		die("usage: try NS ARGS");
+		die("usage: try[6] NS ARGS");
 	drain();
 	wait_links();
-	if (strstr(argv[2], "link "))
+	if (strstr(argv[2], "link ") || !strncmp(argv[2], "addr ", 5))
 		links_changed = true;
 	enter(argv[1]);
 	err = rtnl_ip(argv[2], NETNS_DIR);
@@ -425,11 +465,11 @@ static void cmd_try(int argc, char **argv)
 		printf("%s %s: %s\n", argv[1], argv[2], strerror(-err));
 	if (err <= 0)
 		return;
-	for (t = triers; t->ns[0] && strcmp(t->ns, argv[1]); t++)
+	for (t = triers; t->ns[0] && (strcmp(t->ns, argv[1]) || t->six != six); t++)
 		if (t == &triers[MAX_NAMESPACES - 1])
 			die("too many namespaces");
 	if (!t->ns[0])
-		trier_start(t, argv[1]);
+		trier_start(t, argv[1], six);
 	fprintf(t->in, "%s\nsync\n", argv[2]);
 	fflush(t->in);
 	while (!done && fgets(line, sizeof(line), t->err)) {
@@ -1834,6 +1874,7 @@ static const struct {
 	{ "tap",	cmd_tap,	0 },
 	{ "tcp",	cmd_tcp,	0 },
 	{ "try",	cmd_try,	2 },
+	{ "try6",	cmd_try,	2 },
 	{ "watch",	cmd_watch,	0 },
 	{ "watch-end",	cmd_watch_end,	0 },
 };
