@@ -50,6 +50,7 @@
 #define MAX_COUNTERS	1024
 #define SETTLE_WAITS	4
 #define MAX_NAMESPACES	16
+#define FOLLOW_TRIES	10	/* for a VLAN device to follow its parent */
 
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 
@@ -179,7 +180,8 @@ static bool addresses_ready(void)
 static void wait_links(void)
 {
 	uint64_t end = now_ms() + 3000;
-	int i;
+	enum rtnl_links links;
+	int i, tries;
 
 	if (!links_changed)
 		return;
@@ -188,8 +190,13 @@ static void wait_links(void)
 		if (!namespaces[i][0])
 			continue;
 		enter(namespaces[i]);
-		while ((!rtnl_links_ready() || !addresses_ready()) && now_ms() < end)
+		for (tries = 0; now_ms() < end; tries++) {
+			links = rtnl_links_ready();
+			if (links != RTNL_LATE && addresses_ready() &&
+			    (links == RTNL_READY || tries >= FOLLOW_TRIES))
+				break;
 			sleep_us(1000);
+		}
 		/* That was set a moment before: the lock says it is over. */
 		rtnl_ip("link set lo up", NETNS_DIR);
 		leave();

@@ -130,17 +130,30 @@ int rtnl_del(int fd, const struct rtnl_route *r)
 	return route(fd, r, RTM_DELROUTE, 0);
 }
 
-static bool link_ready(const struct nlmsghdr *h)
+#define MAX_LINKS 32
+
+struct link {
+	int index, parent;	/* parent: only of a VLAN device */
+	bool up, carrier_known;
+	unsigned int mtu;
+};
+
+static void read_link(const struct nlmsghdr *h, struct link *l)
 {
 	const struct ifinfomsg *m = NLMSG_DATA(h);
-	int len = IFLA_PAYLOAD(h), nested;
+	int len = IFLA_PAYLOAD(h), nested, below = 0;
 	const char *kind = "";
 	struct rtattr *a, *k;
 	uint8_t state = 0;
 
+	memset(l, 0, sizeof(*l));
 	for (a = IFLA_RTA(m); RTA_OK(a, len); a = RTA_NEXT(a, len)) {
 		if (a->rta_type == IFLA_OPERSTATE)
 			state = *(uint8_t *)RTA_DATA(a);
+		if (a->rta_type == IFLA_MTU)
+			l->mtu = *(uint32_t *)RTA_DATA(a);
+		if (a->rta_type == IFLA_LINK)
+			below = *(int *)RTA_DATA(a);
 		if (a->rta_type != IFLA_LINKINFO)
 			continue;
 		nested = RTA_PAYLOAD(a);
@@ -149,23 +162,37 @@ static bool link_ready(const struct nlmsghdr *h)
 			if (k->rta_type == IFLA_INFO_KIND)
 				kind = RTA_DATA(k);
 	}
-	if (!(m->ifi_flags & IFF_UP) ||
-	    (strcmp(kind, "veth") && strcmp(kind, "vlan")))
-		return true;
-	return (state == IF_OPER_UP) == !!(m->ifi_flags & IFF_LOWER_UP);
+	l->index = m->ifi_index;
+	l->up = m->ifi_flags & IFF_UP;
+	l->parent = strcmp(kind, "vlan") ? 0 : below;
+	l->carrier_known = !l->up || (strcmp(kind, "veth") && strcmp(kind, "vlan")) ||
+			   (state == IF_OPER_UP) == !!(m->ifi_flags & IFF_LOWER_UP);
 }
 
-bool rtnl_links_ready(void)
+/* Whether a VLAN device has what its parent's state and MTU lead to. */
+static bool follows(const struct link *l, const struct link *all, int n)
 {
+	int i;
+
+	for (i = 0; l->parent && i < n; i++)
+		if (all[i].index == l->parent)
+			return l->up == all[i].up && l->mtu <= all[i].mtu;
+	return true;
+}
+
+enum rtnl_links rtnl_links_ready(void)
+{
+	enum rtnl_links ready = RTNL_READY;
+	static struct link links[MAX_LINKS];
 	static char buf[32768];
 	struct nlmsghdr *h = NULL;
 	struct req q;
-	int fd = rtnl_open(), len, late[16], n = 0;
+	int fd = rtnl_open(), len, i, n = 0;
 
 	start(&q, RTM_GETLINK, NLM_F_DUMP, sizeof(struct ifinfomsg));
 	q.n.nlmsg_flags &= ~NLM_F_ACK;
 	if (fd < 0 || send(fd, &q, q.n.nlmsg_len, 0) < 0)
-		return false;
+		return RTNL_LATE;
 	do {
 		len = recv(fd, buf, sizeof(buf), 0);
 		if (len <= 0)
@@ -175,19 +202,26 @@ bool rtnl_links_ready(void)
 			if (h->nlmsg_type == NLMSG_DONE ||
 			    h->nlmsg_type == NLMSG_ERROR)
 				break;
-			if (!link_ready(h) && n < 16)
-				late[n++] = ((struct ifinfomsg *)NLMSG_DATA(h))->ifi_index;
+			if (n < MAX_LINKS)
+				read_link(h, &links[n++]);
 		}
 	} while (!NLMSG_OK(h, (unsigned int)len));
+	for (i = 0; i < n; i++)
+		if (!follows(&links[i], links, n))
+			ready = RTNL_FOLLOWS;
 	/* What may wait up to a second is done at once if one asks for the device. */
-	for (len = 0; len < n; len++) {
-		struct ifinfomsg *m = start(&q, RTM_GETLINK, 0, sizeof(*m));
+	for (i = 0; i < n; i++) {
+		struct ifinfomsg *m;
 
-		m->ifi_index = late[len];
+		if (links[i].carrier_known)
+			continue;
+		ready = RTNL_LATE;
+		m = start(&q, RTM_GETLINK, 0, sizeof(*m));
+		m->ifi_index = links[i].index;
 		talk(fd, &q);
 	}
 	close(fd);
-	return !n;
+	return ready;
 }
 
 static bool get_mac(const char *s, uint8_t *mac)

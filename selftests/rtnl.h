@@ -25,11 +25,14 @@ int rtnl_add(int fd, const struct rtnl_route *r, bool replace);
 int rtnl_del(int fd, const struct rtnl_route *r);
 
 /*
- * Whether the kernel has noticed of each veth and VLAN device whether it has a
- * carrier: a device that comes up sends from then on, before that it drops. Makes
+ * RTNL_LATE: the kernel has not noticed of each veth and VLAN device whether it has
+ * a carrier: a device that comes up sends from then on, before that it drops. Makes
  * the kernel notice.
+ * RTNL_FOLLOWS: a VLAN device is not up or down as its parent is, or has a larger
+ * MTU. A work queue sees to that, but not if the device was set down by itself.
  */
-bool rtnl_links_ready(void);
+enum rtnl_links { RTNL_READY, RTNL_LATE, RTNL_FOLLOWS };
+enum rtnl_links rtnl_links_ready(void);
 
 /*
  * The few forms of ip(8) that nearly every test uses, without a process:
