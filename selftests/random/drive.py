@@ -15,7 +15,8 @@ import subprocess
 import sys
 import time
 
-import generate
+import scenario
+from generate import Scenario4
 
 SHARE = re.compile(r"# altfib (\S+) afr: attached (\d+) of (\d+) eligible \([^)]*\): forward (\d+), "
                    r"local (\d+), verified (\d+), left to a socket (\d+)(.*)")
@@ -211,16 +212,16 @@ def main():
     parser.add_argument("--shrink", type=float, default=120, help="seconds for each failure (0: do not)")
     parser.add_argument("--failures", type=int, default=5, help="stop after so many")
     parser.add_argument("--output", default=os.environ.get("ALTFIB_OUT"))
-    generate.options_to(parser)
+    scenario.options_to(parser, Scenario4)
     args = parser.parse_args()
-    options = generate.options_of(args)
+    options = scenario.options_of(args, Scenario4)
 
     totals = Totals()
     begin = shown = time.monotonic()
     for seed in range(args.first, args.first + args.count):
         if args.seconds and time.monotonic() - begin > args.seconds:
             break
-        lines = generate.scenario(seed, **options)
+        lines = Scenario4(seed, **options).make()
         arms = args.arms.split()
         if args.verify_every and seed % args.verify_every == 0 and "verify" not in arms \
                 and "on" in arms:

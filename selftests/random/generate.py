@@ -1,35 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""Prints one random scenario for probe: a router, its changes, and packets.
+"""Prints one random IPv4 scenario for probe: a router, its changes, and packets.
 
-    generate.py [--packets N] [--test-nets] [--no-rules] ... SEED
+    generate.py [--packets N] [--test-nets] [--rules PERCENT] ... SEED
 
-The same seed gives the same scenario. What the kernel will make of a command is
-not known here, and need not be: `try` tells what was refused, and both runs must
-agree on that too. A rough model of the routes only serves to aim: packets that
-altfib should be able to attach come in long bursts, all others in short ones.
-
-Nothing may depend on time: devices do without ARP, limits on ICMP are off (see
-run.sh), and a sender whose link is down sends nothing.
+See scenario.py for what it is about, and generate6.py for IPv6.
 """
 
-import argparse
-import random
-
-HOSTS = {"rc": "afc", "r1": "af1", "r2": "af2", "rd": "afc", "r3": "af1", "r4": "af2"}
-NAMESPACES = ["afc", "afr", "af1", "af2"]
-DEFAULTS = {
-    "packets": 1000,    # about so many
-    "rules": 6,         # per cent of the scenarios that have policy rules, ...
-    "vrf": 5,
-    "multipath": 20,
-    "tos": 15,
-    "nexthops": 35,
-    "filter": 40,
-    "anyip": 8,
-    "test_nets": False,
-    "no_audit": False,
-}
+from scenario import NAMESPACES, Link, Scenario, main
 
 
 def ip(n):
@@ -46,66 +24,27 @@ def mask(length):
     return 0xFFFFFFFF << (32 - length) & 0xFFFFFFFF
 
 
-class Link:
-    """A device of the router and what is behind it."""
-
-    def __init__(self, dev, net, peer_ns=None, peer=None, parent=None):
-        self.dev, self.net, self.peer_ns, self.peer = dev, net, peer_ns, peer
-        self.parent = parent
-        self.up = self.peer_up = self.exists = True
-        self.master = None
-        self.forwarding = True
-        self.rp_filter = 0
-        self.mtu = 1500
-        self.mac = f"02:00:00:00:{net:02x}:01"
-
-    def works(self):
-        return (self.exists and self.up and self.peer_up and
-                (self.parent is None or self.parent.works()))
-
-    def room(self):
-        """For the payload: a veth gives back what is too long for its peer."""
-        return min(self.mtu, self.parent.mtu if self.parent else 1500) - 60
+class Link4(Link):
+    rp_filter = 0
 
     def gateways(self):
         return [f"10.0.{self.net}.{h}" for h in (2, 100, 101, 102)]
 
 
-class Route:
-    """kind, and for unicast ones the device, if it is a single one."""
-
-    def __init__(self, dst, length, kind, link, key, plain=True, nhid=None):
-        self.dst, self.length, self.kind = dst & mask(length), length, kind
-        self.link, self.key, self.plain, self.nhid = link, key, plain, nhid
-        self.metric = 0
-
-    def covers(self, addr):
-        return addr & mask(self.length) == self.dst
-
-
-class Scenario:
+class Scenario4(Scenario):
+    BITS = 32
+    LINK = Link4
+    SHARES = {"rules": 6, "vrf": 5, "multipath": 20, "tos": 15, "nexthops": 35, "filter": 40,
+              "anyip": 8}
+    TEST_NETS = ((num("198.51.100.0"), 24), (num("203.0.113.0"), 24))
     BASES = ["10.1.0.0", "10.2.0.0", "10.5.0.0", "10.200.0.0", "172.16.0.0", "192.168.7.0",
              "8.8.0.0", "1.2.3.0", "100.64.0.0", "198.18.0.0", "223.255.255.0", "64.0.0.0"]
     LENGTHS = [1, 2, 4, 7, 8, 9, 12, 15, 16, 16, 16, 17, 19, 20, 22, 23, 24, 24, 24, 25, 26, 27,
                28, 29, 30, 31, 31, 32, 32, 32]
 
     def __init__(self, seed, **options):
-        self.opt = dict(DEFAULTS, **options)
-        self.r = random.Random(seed)
-        self.out = []
-        self.links = []
-        self.routes = []
-        self.nexthops = {}
-        self.groups = {}
-        self.own = []
-        self.rules = []
-        self.sockets = 0
-        self.sent = 0
-        self.phase = 0
-        self.forwarding = True
+        super().__init__(seed, **options)
         self.redirects = True
-        self.has = {k: self.r.randrange(100) < self.opt[k]
-                    for k in ("rules", "vrf", "multipath", "tos", "nexthops", "filter", "anyip")}
         self.changes = [
             (10, self.add_route), (5, self.replace_route), (3, self.append_route),
             (6, self.delete_route), (2, self.reject_route), (2, self.address),
@@ -127,25 +66,11 @@ class Scenario:
         if self.has["vrf"]:
             self.changes += [(2, self.vrf), (2, self.vrf_route)]
 
-    # Output
+    def text(self, addr):
+        return ip(addr)
 
-    def say(self, line):
-        self.out.append(line)
-
-    def attempt(self, args, ns="afr"):
-        self.say(f"try {ns} {args}")
-
-    def chance(self, percent):
-        return self.r.randrange(100) < percent
-
-    def pick(self, weighted):
-        total = sum(w for w, _ in weighted)
-        n = self.r.randrange(total)
-        for weight, what in weighted:
-            n -= weight
-            if n < 0:
-                return what
-        raise AssertionError
+    def base(self):
+        return num(self.r.choice(self.BASES)) + self.r.randrange(1 << self.r.choice([8, 12, 16]))
 
     # Topology
 
@@ -158,33 +83,8 @@ class Scenario:
                 self.say(f"sysctl {ns} net/{line}")
         self.say("sysctl afr net/ipv4/ip_forward 1")
         self.say("sysctl afr net/ipv4/fib_multipath_hash_seed 4711")
-        nets = [("rc", 1, "c0"), ("r1", 2, "s0"), ("r2", 3, "s0")]
-        for dev, net, peer in (("rd", 4, "c1"), ("r3", 5, "s1"), ("r4", 6, "s1")):
-            if self.chance(30):
-                nets.append((dev, net, peer))
-        for dev, net, peer in nets:
-            link = Link(dev, net, HOSTS[dev], peer)
-            self.links.append(link)
-            self.say(f"ip - link add {dev} index 1{net} netns afr address {link.mac} type veth "
-                     f"peer name {peer} index 2{net} netns {link.peer_ns} "
-                     f"address 02:00:00:00:{net:02x}:02")
-        for ns in NAMESPACES:
-            self.say(f"ip {ns} link set lo up")
-        for link in self.links:
-            self.bring_up(link)
-        for dev, net in (("rc", 7), ("r1", 8)):
-            if self.chance(20):
-                self.vlan(dev, net)
-        if self.chance(30):
-            self.make_dummy()
-        self.say("arm " + " ".join(NAMESPACES))
-        for link in self.links:
-            if link.peer:
-                self.say(f"tap {link.dev} {link.peer_ns} {link.peer}")
-            else:
-                self.say(f"tap {link.dev} afr {link.dev} out")
-        self.say("counters afr begin")
-        self.say("altfib afr begin")
+        self.devices()
+        self.begin()
 
     def bring_up(self, link):
         net = link.net
@@ -206,21 +106,10 @@ class Scenario:
             self.say(f"{how} afr neigh replace {gateway} lladdr 02:00:00:00:{link.net:02x}:"
                      f"{int(gateway.rsplit('.', 1)[1]):02x} nud permanent dev {link.dev}")
 
-    def vlan(self, dev, net):
-        parent = next(x for x in self.links if x.dev == dev)
-        link = Link(f"{dev}.{net}", net, parent.peer_ns, f"{parent.peer}.{net}", parent)
-        # A VLAN device has its parent's address.
-        link.mac = parent.mac
-        self.links.append(link)
-        self.attempt(f"link add link {dev} name {link.dev} index 3{net} type vlan id {net}")
-        self.attempt(f"link add link {parent.peer} name {link.peer} index 4{net} "
-                     f"address 02:00:00:00:{net:02x}:02 type vlan id {net}", link.peer_ns)
-        self.bring_up(link)
-
     def make_dummy(self):
         link = next((x for x in self.links if x.dev == "d0"), None)
         if link is None:
-            link = Link("d0", 9)
+            link = Link4("d0", 9)
             self.links.append(link)
         link.exists = link.up = True
         self.attempt("link add d0 index 51 address 02:00:00:00:09:01 type dummy")
@@ -232,23 +121,6 @@ class Scenario:
             self.own.append(("10.0.9.1/24", link))
 
     # Choices
-
-    def usable(self):
-        return [x for x in self.links if x.exists and x.up]
-
-    def prefix(self):
-        length = self.r.choice(self.LENGTHS)
-        if self.routes and self.chance(60):
-            # Inside, around, or next to one that is there.
-            near = self.r.choice(self.routes)
-            size = 1 << (32 - near.length)
-            addr = self.r.choice([near.dst, near.dst + size - 1, near.dst - 1, near.dst + size,
-                                  near.dst + self.r.randrange(size)])
-            if self.chance(30):
-                length = max(1, min(32, near.length + self.r.choice([-2, -1, 1, 2, 8])))
-        else:
-            addr = num(self.r.choice(self.BASES)) + self.r.randrange(1 << self.r.choice([8, 12, 16]))
-        return addr & mask(length), length
 
     def link_near(self, gateway):
         return next((x for x in self.links if gateway.startswith(f"10.0.{x.net}.")), None)
@@ -270,54 +142,10 @@ class Scenario:
             return f"via 192.0.2.{self.r.randrange(1, 4)} dev {link.dev} onlink", link
         return f"via {gateway} src 10.0.{link.net}.1", link
 
-    def drop_model(self, key):
-        for i, route in enumerate(self.routes):
-            if route.key == key:
-                del self.routes[i]
-                return
+    def route_options(self):
+        return ["mtu 1000", "mtu lock 1000", "mtu 1400", "advmss 900", "initcwnd 9"]
 
     # Changes of routes
-
-    def put(self, verb, dst, length, rest, kind="unicast", link=None, plain=True, nhid=None,
-            metric=None, tos=0):
-        key = f"{ip(dst)}/{length}"
-        if tos:
-            key += f" tos {tos:#x}"
-        if metric is not None:
-            key += f" metric {metric}"
-        word = "" if kind == "unicast" else kind + " "
-        self.attempt(f"route {verb} {word}{key} {rest}".rstrip())
-        if verb == "replace":
-            self.drop_model(key)
-        route = Route(dst, length, kind, link, key, plain and not tos, nhid)
-        route.metric = metric or 0
-        if verb == "append":
-            self.routes.append(route)
-        elif not any(x.key == key for x in self.routes):
-            self.routes.insert(0, route)
-
-    def add_route(self):
-        dst, length = self.prefix()
-        hop, link = self.hop()
-        metric = self.r.choice([10, 20, 30]) if self.chance(15) else None
-        if self.chance(6):
-            hop += " " + self.r.choice(["mtu 1000", "mtu lock 1000", "mtu 1400", "advmss 900",
-                                        "initcwnd 9", "realm 5", "proto static", "scope link"][:5])
-        self.put("add", dst, length, hop, link=link, metric=metric)
-
-    def default_route(self):
-        hop, link = self.hop()
-        self.put("replace", 0, 0, hop, link=link)
-
-    def replace_route(self):
-        if not self.routes or self.chance(15):
-            self.default_route()
-            return
-        old = self.r.choice(self.routes)
-        hop, link = self.hop()
-        self.attempt(f"route {self.r.choice(['replace', 'replace', 'change'])} {old.key} {hop}")
-        old.kind, old.link, old.nhid = "unicast", link, None
-        old.plain = " tos " not in old.key
 
     def append_route(self):
         hop, link = self.hop()
@@ -329,27 +157,6 @@ class Scenario:
                 return
         dst, length = self.prefix()
         self.put("append", dst, length, hop, link=link)
-
-    def delete_route(self):
-        if len(self.routes) < 3:
-            self.add_route()
-            return
-        old = self.r.choice(self.routes)
-        if old.length == 0 and self.chance(80):
-            return
-        word = "" if old.kind == "unicast" else old.kind + " "
-        self.attempt(f"route del {word}{old.key}")
-        self.drop_model(old.key)
-
-    def reject_route(self):
-        dst, length = self.prefix()
-        kind = self.r.choice(["blackhole", "unreachable", "prohibit", "throw"])
-        self.put(self.r.choice(["add", "replace"]), dst, max(length, 8), "", kind=kind)
-        if self.chance(50):
-            self.flow(dst + self.r.randrange(2))
-            self.flow()
-            self.attempt(f"route del {kind} {ip(dst & mask(max(length, 8)))}/{max(length, 8)}")
-            self.drop_model(f"{ip(dst & mask(max(length, 8)))}/{max(length, 8)}")
 
     def tos_route(self):
         dst, length = self.prefix()
@@ -376,14 +183,10 @@ class Scenario:
     def multipath_route(self):
         dst, length = self.prefix()
         length = min(length, 28)
-        hops = []
-        for _ in range(self.r.choice([2, 2, 3])):
-            link = self.r.choice(self.usable() or self.links)
-            hops.append(f"nexthop via {self.r.choice(link.gateways())} dev {link.dev} "
-                        f"weight {self.r.choice([1, 1, 2, 5])}")
+        hops = self.paths()
         if self.chance(30):
             self.say(f"sysctl afr net/ipv4/fib_multipath_hash_policy {self.r.randrange(4)}")
-        self.put("replace", dst, length, " ".join(hops), link=None, plain=False)
+        self.put("replace", dst, length, hops, plain=False)
         self.flow(dst + self.r.randrange(2), step=1, n=self.r.randrange(4, 16))
         if self.chance(60):
             hop, link = self.hop()
@@ -494,18 +297,6 @@ class Scenario:
                 self.put("replace", route.dst, route.length, f"via 10.0.{link.net}.2", link=link)
                 self.flow(route.dst)
 
-    def switch(self):
-        """altfib goes off and comes back, or takes another algorithm."""
-        if self.chance(50):
-            self.say("altfib-set afr net/altfib/mode off")
-            self.flow()
-            self.add_route()
-            self.say("arm afr")
-        else:
-            self.say("altfib-set afr net/altfib/ipv4/algorithm "
-                     + self.r.choice(["ranges", "chunks", "auto"]))
-        self.flow()
-
     def exception(self):
         """The router itself learns that a way is narrow, and may use that for others."""
         links = [x for x in self.links if x.peer and x.works() and x.net < 4]
@@ -528,90 +319,18 @@ class Scenario:
         self.flow(dst, length=1200)
         self.flow(dst + 1, length=1200)
 
-    # Nexthop objects
-
-    def nexthop_spec(self):
-        link = self.r.choice(self.usable() or self.links)
-        kind = self.r.randrange(10)
-        if kind < 8:
-            return f"via {self.r.choice(link.gateways())} dev {link.dev}", link
-        if kind == 8:
-            return f"dev {link.dev}", link
-        return "blackhole", None
-
-    def nexthop_route(self):
-        if not self.nexthops or self.chance(40):
-            ident = self.r.randrange(1, 7)
-            spec, link = self.nexthop_spec()
-            self.attempt(f"nexthop {'replace' if ident in self.nexthops else 'add'} id {ident} {spec}")
-            self.nexthops[ident] = link
-            for route in self.routes:
-                if route.nhid == ident:
-                    route.link = link
-        ident = self.r.choice(sorted(self.nexthops))
-        if self.has["multipath"] and self.chance(25):
-            ident = self.r.randrange(20, 23)
-            members = [self.r.choice(sorted(self.nexthops)) for _ in range(self.r.choice([1, 2, 3]))]
-            spec = "/".join(f"{m},{self.r.choice([1, 3])}" for m in sorted(set(members)))
-            self.attempt(f"nexthop {'replace' if ident in self.groups else 'add'} id {ident} group {spec}")
-            self.groups[ident] = members
-        dst, length = self.prefix()
-        self.put(self.r.choice(["add", "replace"]), dst, length, f"nhid {ident}",
-                 link=self.nexthops.get(ident), plain=ident < 20, nhid=ident)
-        self.flow(dst)
-
-    def change_nexthop(self):
-        if not self.nexthops:
-            return
-        ident = self.r.choice(sorted(self.nexthops))
-        spec, link = self.nexthop_spec()
-        users = [x for x in self.routes if x.nhid == ident]
-        for route in users[:2]:
-            self.flow(route.dst, n=self.r.randrange(2, 12))
-        self.attempt(f"nexthop replace id {ident} {spec}")
-        self.nexthops[ident] = link
-        for route in users:
-            route.link = link
-            if link is None:
-                route.kind = "blackhole"
-            elif route.kind == "blackhole":
-                route.kind = "unicast"
-        for route in users[:2]:
-            self.flow(route.dst)
-
-    def del_nexthop(self):
-        if self.nexthops:
-            ident = self.r.choice(sorted(self.nexthops))
-            self.attempt(f"nexthop del id {ident}")
-            del self.nexthops[ident]
-            for route in [x for x in self.routes if x.nhid == ident]:
-                self.flow(route.dst, n=2)
-            self.routes = [x for x in self.routes if x.nhid != ident]
-
     # Rules and VRFs
 
-    def rule(self):
-        if self.rules and self.chance(40):
-            old = self.rules.pop(self.r.randrange(len(self.rules)))
-            self.attempt(f"rule del {old}")
-            return
-        dst, length = self.prefix()
-        what = self.r.choice([
+    def selectors(self, dst, length):
+        return [
             f"from 10.0.1.{self.r.choice(['0/25', '2/32', '128/25'])}", f"to {ip(dst)}/{length}",
             f"iif {self.r.choice(self.links).dev}", "fwmark 7", "tos 0x10", "not from 10.0.1.0/24",
             "ipproto udp", "dport 2000", "from all",
-        ])
-        action = self.r.choice(["table 77", "table 77", "table 78", "table main", "blackhole",
-                                "unreachable", "prohibit", "goto 32766",
-                                "table main suppress_prefixlength 0"])
-        spec = f"pref {self.r.randrange(100, 110) * 10} {what} {action}"
-        self.rules.append(spec)
-        self.attempt(f"rule add {spec}")
+        ]
 
-    def table_route(self):
-        dst, length = self.prefix()
-        hop, _ = self.hop()
-        self.attempt(f"route add {ip(dst)}/{length} {hop} table {self.r.choice([77, 78])}")
+    def actions(self):
+        return ["table 77", "table 77", "table 78", "table main", "blackhole", "unreachable",
+                "prohibit", "goto 32766", "table main suppress_prefixlength 0"]
 
     def vrf(self):
         link = self.r.choice([x for x in self.links if x.exists])
@@ -625,17 +344,7 @@ class Scenario:
             link.master = "vrf9"
         self.neighbours(link, "try")
 
-    def vrf_route(self):
-        dst, length = self.prefix()
-        hop, _ = self.hop()
-        self.attempt(f"route replace {ip(dst)}/{length} {hop} table 9")
-
     # Devices, addresses, neighbours, settings
-
-    def lose_routes(self, link):
-        self.routes = [x for x in self.routes if x.link is not link]
-        for ident in [k for k, v in self.nexthops.items() if v is link]:
-            del self.nexthops[ident]
 
     def flap(self):
         link = self.r.choice([x for x in self.links if x.exists and x.up])
@@ -772,23 +481,6 @@ class Scenario:
         self.attempt(f"link set {link.dev} mtu 1500")
         link.mtu = 1500
 
-    def dummy(self):
-        link = next((x for x in self.links if x.dev == "d0"), None)
-        if link is None:
-            return
-        if link.exists:
-            through = [x for x in self.routes if x.link is link]
-            if through:
-                self.flow(self.r.choice(through).dst)
-            self.attempt("link del d0")
-            link.exists = link.up = False
-            self.lose_routes(link)
-            self.own = [x for x in self.own if x[1] is not link]
-            if through:
-                self.flow(self.r.choice(through).dst, n=3)
-        else:
-            self.make_dummy()
-
     # Packets
 
     def lookup(self, addr):
@@ -921,72 +613,18 @@ class Scenario:
         self.sent += n
         self.say(" ".join(words))
 
-    def report(self):
-        self.phase += 1
-        self.say(f"report phase {self.phase}")
-
-    def make(self):
-        self.topology()
-        if self.chance(80):
-            self.default_route()
-        for _ in range(self.r.choice([2, 4, 8, 12, 24, 40])):
-            self.add_route()
+    def ready(self):
         if self.chance(50):
             for dev in ["all"] + [x.dev for x in self.links]:
                 self.conf("send_redirects", 0, dev)
             self.redirects = False
         if self.has["filter"]:
             self.setting()
-        # Each once at least, where a scenario is to have them.
-        for name, change in (("tos", self.tos_route), ("multipath", self.multipath_route),
-                             ("nexthops", self.nexthop_route), ("rules", self.table_route)):
-            if self.has[name]:
-                change()
-        if self.opt["test_nets"]:
-            self.put("replace", num("198.51.100.0"), 24, "via 10.0.2.2", link=self.links[1])
-            self.put("replace", num("203.0.113.0"), 24, "via 10.0.3.2", link=self.links[2])
-            self.BASES = self.BASES + ["198.51.100.0", "203.0.113.0"] * 3
-            self.flow(num("198.51.100.1"))
-            self.flow(num("203.0.113.1"))
-        # Where every packet is a single one, that would go on and on.
-        while self.sent < self.opt["packets"] and self.phase < 25:
-            for _ in range(self.r.choice([0, 1, 1, 2, 3, 5])):
-                self.pick(self.changes)()
-            for _ in range(self.r.randrange(3, 9)):
-                self.flow()
-            self.report()
-        self.say("counters afr end")
-        self.say("altfib afr end")
-        if not self.opt["no_audit"]:
-            self.say("audit afr")
-        return self.out
 
-
-def options_to(parser):
-    """Adds the options that change what is made of a seed."""
-    parser.add_argument("--packets", type=int, default=DEFAULTS["packets"])
-    parser.add_argument("--test-nets", action="store_true",
-                        help="routes and packets to 198.51.100.0/24 and 203.0.113.0/24")
-    parser.add_argument("--no-audit", action="store_true", help="compare the packets only")
-    for name in ("rules", "vrf", "multipath", "tos", "nexthops", "filter", "anyip"):
-        parser.add_argument("--" + name, type=int, default=DEFAULTS[name], metavar="PERCENT")
-
-
-def options_of(args):
-    return {name: getattr(args, name) for name in DEFAULTS}
-
-
-def scenario(seed, **options):
-    return Scenario(seed, **options).make()
-
-
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
-    options_to(parser)
-    parser.add_argument("seed", type=int)
-    args = parser.parse_args()
-    print("\n".join(scenario(args.seed, **options_of(args))))
+    def required(self):
+        return (("tos", self.tos_route), ("multipath", self.multipath_route),
+                ("nexthops", self.nexthop_route), ("rules", self.table_route))
 
 
 if __name__ == "__main__":
-    main()
+    main(Scenario4, __doc__)
