@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """Runs random scenarios with altfib off and on, and compares; see run.sh.
 
-Closes with one line:
-    N scenarios, P packets, attached A of E eligible (x %), punted by reason: ...
+Closes with one line for each family:
+    IPvF: N scenarios, P packets, attached A of E eligible (x %), punted by reason: ...
 Exits 0 if no scenario differed.
 """
 
@@ -17,8 +17,10 @@ import time
 
 import scenario
 from generate import Scenario4
+from generate6 import Scenario6
 
-SHARE = re.compile(r"# altfib (\S+) afr: attached (\d+) of (\d+) eligible \([^)]*\): forward (\d+), "
+FAMILIES = {"4": (Scenario4,), "6": (Scenario6,), "both": (Scenario4, Scenario6)}
+SHARE = re.compile(r"# altfib6? (\S+) afr: attached (\d+) of (\d+) eligible \([^)]*\): forward (\d+), "
                    r"local (\d+), verified (\d+), left to a socket (\d+)(.*)")
 FAILED = "# the scenario itself failed"
 # A scenario takes seconds at most; one that hangs has lost something.
@@ -55,7 +57,10 @@ def run(probe, lines, arms, limit=LIMIT):
 
 
 class Totals:
-    def __init__(self):
+    """Of one family."""
+
+    def __init__(self, family):
+        self.name = f"IPv{family.SIX or 4}"
         self.scenarios = self.packets = self.attached = self.eligible = self.verified = 0
         self.punts = {}
         self.failed = []
@@ -81,7 +86,7 @@ class Totals:
     def line(self):
         share = 100.0 * self.attached / self.eligible if self.eligible else 0
         punts = ", ".join(f"{k} {v}" for k, v in sorted(self.punts.items(), key=lambda x: -x[1]))
-        return (f"{self.scenarios} scenarios, {self.packets} packets, attached {self.attached} of "
+        return (f"{self.name}: {self.scenarios} scenarios, {self.packets} packets, attached {self.attached} of "
                 f"{self.eligible} eligible ({share:.1f} %), punted by reason: {punts or 'none'}")
 
 
@@ -89,7 +94,7 @@ class Shrinker:
     """Delta debugging: drops lines, then packets, while the scenario still differs."""
 
     # Without these it is another experiment: "differs" would be "never served".
-    KEEP = re.compile(r"(netns|arm|tap|counters|altfib|report) ")
+    KEEP = re.compile(r"(netns|arm|tap|counters6?|altfib6?|report) ")
 
     def __init__(self, probe, arms, seconds):
         self.probe, self.arms = probe, arms
@@ -135,7 +140,7 @@ class Shrinker:
     def taps(self, lines):
         """Taps and reports that say nothing."""
         for i in range(len(lines) - 1, -1, -1):
-            if re.match(r"(tap|report|counters|audit) ", lines[i]):
+            if re.match(r"(tap|report|counters6?|audit) ", lines[i]):
                 rest = lines[:i] + lines[i + 1:]
                 if self.differs(rest):
                     lines = rest
@@ -166,7 +171,7 @@ def kept(text, most):
 
 def failure(args, seed, lines, arms, result, totals):
     totals.failed.append(seed)
-    print(f"# seed {seed} differs ({' '.join(arms)}):")
+    print(f"# {totals.name}, seed {seed} differs ({' '.join(arms)}):")
     for line in kept(result.text, 40):
         print(line if line.startswith("#") else "# " + line)
     again = run(args.probe, lines, arms)
@@ -184,7 +189,7 @@ def failure(args, seed, lines, arms, result, totals):
                 shrinker.kind = whole.kind()
                 short = shrinker.shrink(lines)
                 last = run(args.probe, short, pair)
-                text = f"# seed {seed}, shrunk in {shrinker.runs} runs: " \
+                text = f"# {totals.name}, seed {seed}, shrunk in {shrinker.runs} runs: " \
                        f"probe --compare {' '.join(pair)}\n" + "\n".join(short) + "\n"
                 print(f"# shrunk to {len(short)} lines in {shrinker.runs} runs:")
                 for line in short:
@@ -193,7 +198,7 @@ def failure(args, seed, lines, arms, result, totals):
                     print(line if line.startswith("#") else "# " + line)
                 break
     if args.output:
-        path = os.path.join(args.output, f"random-{seed}.scenario")
+        path = os.path.join(args.output, f"random-{totals.name}-{seed}.scenario")
         with open(path, "w", encoding="utf-8") as f:
             f.write(text)
         print(f"# kept in {path}")
@@ -203,6 +208,8 @@ def failure(args, seed, lines, arms, result, totals):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--probe", default=os.environ.get("PROBE", "./probe"))
+    parser.add_argument("--family", choices=FAMILIES, default="both",
+                        help="both: the seeds are IPv4's and IPv6's in turn")
     parser.add_argument("--first", type=int, default=1)
     parser.add_argument("--count", type=int, default=1000)
     parser.add_argument("--seconds", type=float, help="begin no scenario after so long")
@@ -212,40 +219,47 @@ def main():
     parser.add_argument("--shrink", type=float, default=120, help="seconds for each failure (0: do not)")
     parser.add_argument("--failures", type=int, default=5, help="stop after so many")
     parser.add_argument("--output", default=os.environ.get("ALTFIB_OUT"))
-    scenario.options_to(parser, Scenario4)
+    scenario.options_to(parser, Scenario4, Scenario6)
     args = parser.parse_args()
-    options = scenario.options_of(args, Scenario4)
+    options = scenario.options_of(args, Scenario4, Scenario6)
+    families = FAMILIES[args.family]
 
-    totals = Totals()
+    totals = [Totals(family) for family in families]
     begin = shown = time.monotonic()
+    done = failed = 0
     for seed in range(args.first, args.first + args.count):
         if args.seconds and time.monotonic() - begin > args.seconds:
             break
-        lines = Scenario4(seed, **options).make()
+        # Of both, IPv4 has the even ones.
+        of, total = families[seed % len(families)], totals[seed % len(families)]
+        lines = of(seed, **options).make()
         arms = args.arms.split()
-        if args.verify_every and seed % args.verify_every == 0 and "verify" not in arms \
-                and "on" in arms:
+        if args.verify_every and seed // len(families) % args.verify_every == 0 \
+                and "verify" not in arms and "on" in arms:
             arms.append("verify")
         result = run(args.probe, lines, arms)
-        totals.scenarios += 1
-        totals.packets += sum(int(n) for x in lines for n in re.findall(r"^send .* n=(\d+)", x))
-        totals.add(result.text)
+        done += 1
+        total.scenarios += 1
+        total.packets += sum(int(n) for x in lines for n in re.findall(r"^send .* n=(\d+)", x))
+        total.add(result.text)
         if not result.same:
-            failure(args, seed, lines, arms, result, totals)
-            if len(totals.failed) >= args.failures:
-                print(f"# stopped after {len(totals.failed)} failures")
+            failure(args, seed, lines, arms, result, total)
+            failed += 1
+            if failed >= args.failures:
+                print(f"# stopped after {failed} failures")
                 break
         if time.monotonic() - shown > 60:
             shown = time.monotonic()
-            print(f"# {totals.scenarios} scenarios in {shown - begin:.0f} s, seed {seed}, "
-                  f"{len(totals.failed)} failed", flush=True)
+            print(f"# {done} scenarios in {shown - begin:.0f} s, seed {seed}, {failed} failed",
+                  flush=True)
     took = time.monotonic() - begin
-    print(f"# seeds {args.first} to {args.first + totals.scenarios - 1} in {took:.0f} s: "
-          f"{60 * totals.scenarios / max(took, 0.001):.0f} scenarios a minute")
-    if totals.failed:
-        print("# failed: " + " ".join(str(x) for x in totals.failed))
-    print(totals.line())
-    return 1 if totals.failed else 0
+    print(f"# seeds {args.first} to {args.first + done - 1} in {took:.0f} s: "
+          f"{60 * done / max(took, 0.001):.0f} scenarios a minute")
+    for total in totals:
+        if total.failed:
+            print(f"# {total.name} failed: " + " ".join(str(x) for x in total.failed))
+        print(total.line())
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":
