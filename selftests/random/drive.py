@@ -93,14 +93,19 @@ class Totals:
 class Shrinker:
     """Delta debugging: drops lines, then packets, while the scenario still differs."""
 
-    # Without these it is another experiment: "differs" would be "never served".
-    KEEP = re.compile(r"(netns|arm|tap|counters6?|altfib6?|report) ")
+    # Without these it is another experiment: "differs" would be "never served", or an
+    # address would wait a second until it is known that nobody else has it.
+    KEEP = re.compile(r"(netns|arm|tap|counters6?|altfib6?|report) |.* arp off$")
 
     def __init__(self, probe, arms, seconds):
         self.probe, self.arms = probe, arms
         self.kind = 0
         self.end = time.monotonic() + seconds
         self.runs = 0
+
+    # What mostly goes as a whole.
+    KINDS = (r" neigh ", r"^sysctl (?!.*forward)", r"^(sock|read|close|try6? \S+ (?!route)) ?",
+             r" lo up$")
 
     def differs(self, lines):
         if time.monotonic() > self.end:
@@ -126,6 +131,21 @@ class Shrinker:
             at -= size
         return lines, changed
 
+    def kinds(self, lines):
+        """Lines of one kind, or about one device, all at once."""
+        groups = [[x for x in lines if re.search(kind, x)] for kind in self.KINDS]
+        for m in reversed([m for m in (re.match(r"tap (\S+) (\S+) (\S+)", x) for x in lines) if m]):
+            dev, ns, peer = (re.escape(x) for x in m.groups())
+            groups.append([x for x in lines
+                           if re.search(rf"(?<![\w.]){dev}(?![\w.])|"
+                                        rf" {ns} (.* )?{peer}(?![\w.])", x)])
+        for group in groups:
+            gone = set(group)
+            rest = [x for x in lines if x not in gone]
+            if len(rest) < len(lines) and self.differs(rest):
+                lines = rest
+        return lines
+
     def fewer(self, lines):
         for i, line in enumerate(lines):
             for n in (1, 2, 3):
@@ -147,6 +167,7 @@ class Shrinker:
         return lines
 
     def shrink(self, lines):
+        lines = self.kinds(lines)
         parts = 4
         while True:
             lines, changed = self.drop(lines, parts)
