@@ -680,4 +680,16 @@ impl FollowDevices for Namespace {
             ns.ipv4.mirror.device_changed(&ns.ipv4.counts, ifindex);
         }
     }
+
+    fn device_lingers(net: &Net, ifindex: c_int) {
+        let Some(ns) = net.value::<Namespace>() else {
+            return;
+        };
+        let mirror = &ns.ipv6.mirror;
+        if mirror.with_routes(|routes, serving| routes.is_left(serving, ifindex)) == Some(true) {
+            // That gives all references back.
+            mirror.stop(Why::Different);
+            ns.work.schedule(0);
+        }
+    }
 }

@@ -177,6 +177,21 @@ impl Routes {
         Some((prefix, value & ID))
     }
 
+    /// Whether a route by this device that the kernel does not have any more is held.
+    ///
+    /// The notifier does not tell when all siblings are deleted by the device of one that is not
+    /// the first (`ip -6 route del PREFIX dev DEVICE`).
+    pub(crate) fn is_left(&mut self, serving: &Serving, ifindex: c_int) -> bool {
+        let len = self.records.len();
+        let w = self.records.writing();
+        (1..len).any(|id| {
+            serving
+                .routes
+                .get(id)
+                .is_some_and(|route| route.has_left(ifindex, w))
+        })
+    }
+
     /// A record for `rt`.
     fn take(&mut self, serving: &Serving, rt: HeldFib6Info, flags: Flags) -> Result<u32, Why> {
         let id = match self.reuse(serving) {

@@ -635,6 +635,19 @@ void altfib_helper_route6_unbind(struct altfib_route6 *route)
 		fib6_info_release(rt);
 }
 
+/*
+ * Does the record hold a route that has left the tables, by this device?
+ *
+ * Context: the writer's.
+ */
+bool altfib_helper_route6_left(const struct altfib_route6 *route, int ifindex)
+{
+	const struct fib6_info *rt = rcu_dereference_protected(route->rt, true);
+
+	return rt && !rcu_access_pointer(rt->fib6_node) && !rt->nh &&
+	       rt->fib6_nh->fib_nh_dev && rt->fib6_nh->fib_nh_dev->ifindex == ifindex;
+}
+
 /* Where a route stands: prefix in host order, its length, its table. */
 void altfib_helper_fib6_key(const struct fib6_info *rt, u64 addr[2], u8 *len, u32 *table)
 {

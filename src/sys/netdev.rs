@@ -18,6 +18,13 @@ pub(crate) trait FollowDevices {
     ///
     /// Process, RTNL held.
     fn device_changed(net: &Net, ifindex: c_int);
+
+    /// Device `ifindex` of `net` is unregistered, and somebody still holds it. Said every second.
+    ///
+    /// # Context
+    ///
+    /// As above.
+    fn device_lingers(net: &Net, ifindex: c_int);
 }
 
 /// Before the kernel's own FIB (priority 0) takes its routes down, so that what the device takes
@@ -81,10 +88,15 @@ impl<T: FollowDevices> DeviceNotifier<T> {
                 | bindings::netdev_cmd_NETDEV_UNREGISTER
         ) {
             let mut net = core::ptr::null_mut();
+            let mut lingers = false;
             // SAFETY: The core passes a valid device with each event.
-            let ifindex = unsafe { bindings::netdev_ifindex(info, &mut net) };
+            let ifindex = unsafe { bindings::netdev_ifindex(info, &mut net, &mut lingers) };
             // SAFETY: A device's namespace outlives the event.
-            T::device_changed(unsafe { Net::from_raw(net) }, ifindex);
+            let net = unsafe { Net::from_raw(net) };
+            T::device_changed(net, ifindex);
+            if lingers {
+                T::device_lingers(net, ifindex);
+            }
         }
         bindings::NOTIFY_DONE as c_int
     }

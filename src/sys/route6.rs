@@ -190,6 +190,12 @@ impl Route6 {
         unsafe { !(*self.as_ptr()).rt.is_null() }
     }
 
+    /// Whether it holds a route by this device that has left the kernel's tables.
+    pub(crate) fn has_left(&self, ifindex: c_int, _w: Writing<'_>) -> bool {
+        // SAFETY: Valid, and a route that the record holds is, too.
+        unsafe { bindings::route6_left(self.as_ptr(), ifindex) }
+    }
+
     /// Makes a free record stand for a route.
     pub(crate) fn bind(&self, rt: HeldFib6Info, _w: Writing<'_>) {
         // INVARIANT: The reference becomes the record's.
