@@ -28,6 +28,7 @@ ALL_TESTS=(
 	"objects_replaced: next-hop objects and groups are replaced"
 	"objects_and_device: the device of a next-hop object is removed"
 	"takes_many: a device takes 1,000 prefixes along, and gets them back"
+	"lost_end: a device goes that had a route whose end the kernel did not tell"
 	"only_removed_under_traffic: devices are removed while packets pass"
 	"only_namespace: the namespace is removed while packets pass"
 )
@@ -489,6 +490,23 @@ takes_many() {
 }
 
 # A device that goes waits for each reference on it, so this is over when it is gone.
+# Of these siblings the second is named, and the notifier hears nothing. The program
+# fails if the kernel has to wait for r1.
+lost_end() {
+	topo6
+	lines <<-EOT
+	ip6 afr route add 2001:db8:5::/48 nexthop via 2001:db8:2::2 dev r1 nexthop via 2001:db8:3::2 dev r2
+	ip6 afr route add ::/0 via 2001:db8:3::2
+	$TX6 dst=2001:db8:5::1 n=20
+	ip6 afr route del 2001:db8:5::/48 dev r2
+	$TX6 dst=2001:db8:5::1 n=20
+	ip afr link del r1
+	$TX6 dst=2001:db8:5::1 n=20
+	EOT
+	finish6
+	echo "audit afr"
+}
+
 only_removed_under_traffic() {
 	local i
 

@@ -53,6 +53,8 @@ use crate::sys::work::DelayedWork;
 use crate::sys::work::HasDelayedWork;
 use crate::verify::Verification;
 use core::pin::Pin;
+use core::sync::atomic::AtomicBool;
+use core::sync::atomic::Ordering::Relaxed;
 use kernel::new_mutex;
 use kernel::prelude::*;
 use kernel::static_lock_class;
@@ -308,6 +310,8 @@ pub(crate) struct Namespace {
     ipv4: Side<Ipv4>,
     #[pin]
     ipv6: Side<Ipv6>,
+    /// A device has gone, and its routes were not looked for yet.
+    device_went: AtomicBool,
     #[pin]
     verification: Verification<Difference>,
     #[pin]
@@ -590,6 +594,7 @@ impl PerNet for Namespace {
             settings: Settings::new(net, mode),
             ipv4 <- Side::new(static_lock_class!()),
             ipv6 <- Side::new(static_lock_class!()),
+            device_went: AtomicBool::new(false),
             verification <- Verification::new(
                 static_lock_class!(),
                 static_lock_class!(),
@@ -646,6 +651,10 @@ unsafe impl HasDelayedWork for Namespace {
     fn work(&self) {
         self.examine();
         let tidy = self.ipv4.mirror.tidy();
+        if self.device_went.swap(false, Relaxed) && self.ipv6.mirror.has_lost_an_end() {
+            // That gives all references back.
+            self.ipv6.mirror.stop(Why::Different);
+        }
         self.reconcile();
         if !tidy {
             self.work.schedule(msecs_to_jiffies(TIDY_MS));
@@ -681,14 +690,14 @@ impl FollowDevices for Namespace {
         }
     }
 
-    fn device_lingers(net: &Net, ifindex: c_int) {
+    fn device_goes(net: &Net) {
         let Some(ns) = net.value::<Namespace>() else {
             return;
         };
-        let mirror = &ns.ipv6.mirror;
-        if mirror.with_routes(|routes, serving| routes.is_left(serving, ifindex)) == Some(true) {
-            // That gives all references back.
-            mirror.stop(Why::Different);
+        // A namespace that goes takes its devices along when its work was cancelled already; then
+        // nothing is held.
+        if ns.ipv6.mirror.why_not().is_none() {
+            ns.device_went.store(true, Relaxed);
             ns.work.schedule(0);
         }
     }

@@ -149,6 +149,17 @@ fn corrupt(addr: u128) -> u128 {
     addr
 }
 
+/// What [`Routes::unlinked`] found.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unlinked {
+    /// Record `id` holds this route.
+    Found { id: u32, route: usize },
+    /// Nothing before record `id`.
+    More { id: u32 },
+    /// Nothing.
+    None,
+}
+
 /// The writer's side.
 pub(crate) struct Routes {
     writers: Writers<V6>,
@@ -177,18 +188,20 @@ impl Routes {
         Some((prefix, value & ID))
     }
 
-    /// Whether a route by this device that the kernel does not have any more is held.
-    ///
-    /// The notifier does not tell when all siblings are deleted by the device of one that is not
-    /// the first (`ip -6 route del PREFIX dev DEVICE`).
-    pub(crate) fn is_left(&mut self, serving: &Serving, ifindex: c_int) -> bool {
+    /// The first record from `id` on, of `many`, that holds a route which is not in the kernel's
+    /// tables: not yet, or not any more. Else where it ended, if that is not the end.
+    pub(super) fn unlinked(&mut self, serving: &Serving, id: u32, many: u32) -> Unlinked {
         let len = self.records.len();
+        let end = id.saturating_add(many).min(len);
         let w = self.records.writing();
-        (1..len).any(|id| {
-            serving
-                .routes
-                .get(id)
-                .is_some_and(|route| route.has_left(ifindex, w))
+        let found = (id..end).find_map(|id| {
+            let route = serving.routes.get(id)?.unlinked(w)?;
+            Some(Unlinked::Found { id, route })
+        });
+        found.unwrap_or(if end < len {
+            Unlinked::More { id: end }
+        } else {
+            Unlinked::None
         })
     }
 

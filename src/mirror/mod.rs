@@ -25,6 +25,7 @@ use crate::lpm::Family;
 use crate::lpm::Prefix;
 use crate::lpm::Value;
 use crate::sys::family::Ipv4;
+use crate::sys::family::Ipv6;
 use crate::sys::fib::Events;
 use crate::sys::lock::BhLock;
 use crate::sys::net::Net;
@@ -34,6 +35,7 @@ use crate::sys::rcu::Retired;
 use crate::sys::time;
 use crate::sys::work;
 use bulk::Bulks;
+use ipv6::Unlinked;
 use kernel::alloc::Flags;
 use kernel::prelude::*;
 use kernel::sync::rcu;
@@ -200,6 +202,9 @@ pub(crate) trait Kind: Events + Sized + 'static {
     /// Gives back every reference on what is the kernel's.
     fn release_all(routes: &mut Self::Routes, serving: &Self::Serving);
 }
+
+/// Milliseconds between the news of an IPv6 route and its place in the tables, at most.
+const LINK_MS: i64 = 2;
 
 /// Prefixes looked at before others may have the lock.
 const BATCH: usize = 128;
@@ -440,6 +445,40 @@ impl<K: Kind> Mirror<K> {
     /// Milliseconds since boot when the mirror was last loaded, and 0 if it is not in sync.
     pub(crate) fn in_sync_since(&self) -> Option<u64> {
         self.with_routes(|routes, _| time::now_ms().saturating_sub(K::loaded_at(routes)))
+    }
+}
+
+impl Mirror<Ipv6> {
+    /// Whether a route is held that the kernel does not have any more.
+    ///
+    /// The notifier does not tell when all siblings are deleted by the device of one that is not the
+    /// first (`ip -6 route del PREFIX dev DEVICE`; see `__ip6_del_rt_siblings()`). Packets to such a
+    /// prefix are the kernel's, but the reference holds up the end of the device.
+    ///
+    /// # Context
+    ///
+    /// Process, may sleep.
+    pub(crate) fn has_lost_an_end(&self) -> bool {
+        let look = |id, many| {
+            self.with_routes(|routes, serving| routes.unlinked(serving, id, many))
+                .unwrap_or(Unlinked::None)
+        };
+        let mut id = 1;
+        loop {
+            match look(id, BATCH as u32) {
+                Unlinked::None => return false,
+                Unlinked::More { id: next } => id = next,
+                Unlinked::Found { id: found, route } => {
+                    // A route is told before it is linked, but not for so long.
+                    time::sleep_ms(LINK_MS);
+                    if look(found, 1) == (Unlinked::Found { id: found, route }) {
+                        return true;
+                    }
+                    id = found.saturating_add(1);
+                }
+            }
+            work::reschedule();
+        }
     }
 }
 

@@ -1429,13 +1429,11 @@ struct proc_dir_entry *altfib_helper_proc_net_stat(const struct net *net)
 	return net->proc_net_stat;
 }
 
-/* lingers: it is unregistered, and the kernel waits for who still holds it. */
-int altfib_helper_netdev_ifindex(void *info, struct net **net, bool *lingers)
+int altfib_helper_netdev_ifindex(void *info, struct net **net)
 {
 	struct net_device *dev = netdev_notifier_info_to_dev(info);
 
 	*net = dev_net(dev);
-	*lingers = dev->reg_state == NETREG_UNREGISTERED;
 	return dev->ifindex;
 }
 

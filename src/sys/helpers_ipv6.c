@@ -636,16 +636,16 @@ void altfib_helper_route6_unbind(struct altfib_route6 *route)
 }
 
 /*
- * Does the record hold a route that has left the tables, by this device?
+ * The route that the record holds, if it is not in the tables: not yet, or not any
+ * more.
  *
  * Context: the writer's.
  */
-bool altfib_helper_route6_left(const struct altfib_route6 *route, int ifindex)
+const struct fib6_info *altfib_helper_route6_unlinked(const struct altfib_route6 *route)
 {
 	const struct fib6_info *rt = rcu_dereference_protected(route->rt, true);
 
-	return rt && !rcu_access_pointer(rt->fib6_node) && !rt->nh &&
-	       rt->fib6_nh->fib_nh_dev && rt->fib6_nh->fib_nh_dev->ifindex == ifindex;
+	return rt && !rcu_access_pointer(rt->fib6_node) ? rt : NULL;
 }
 
 /* Where a route stands: prefix in host order, its length, its table. */

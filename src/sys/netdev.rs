@@ -19,12 +19,12 @@ pub(crate) trait FollowDevices {
     /// Process, RTNL held.
     fn device_changed(net: &Net, ifindex: c_int);
 
-    /// Device `ifindex` of `net` is unregistered, and somebody still holds it. Said every second.
+    /// A device of `net` goes for good. Said again each second while somebody holds it.
     ///
     /// # Context
     ///
     /// As above.
-    fn device_lingers(net: &Net, ifindex: c_int);
+    fn device_goes(net: &Net);
 }
 
 /// Before the kernel's own FIB (priority 0) takes its routes down, so that what the device takes
@@ -88,14 +88,13 @@ impl<T: FollowDevices> DeviceNotifier<T> {
                 | bindings::netdev_cmd_NETDEV_UNREGISTER
         ) {
             let mut net = core::ptr::null_mut();
-            let mut lingers = false;
             // SAFETY: The core passes a valid device with each event.
-            let ifindex = unsafe { bindings::netdev_ifindex(info, &mut net, &mut lingers) };
+            let ifindex = unsafe { bindings::netdev_ifindex(info, &mut net) };
             // SAFETY: A device's namespace outlives the event.
             let net = unsafe { Net::from_raw(net) };
             T::device_changed(net, ifindex);
-            if lingers {
-                T::device_lingers(net, ifindex);
+            if event as c_uint == bindings::netdev_cmd_NETDEV_UNREGISTER {
+                T::device_goes(net);
             }
         }
         bindings::NOTIFY_DONE as c_int

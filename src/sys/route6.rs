@@ -190,10 +190,11 @@ impl Route6 {
         unsafe { !(*self.as_ptr()).rt.is_null() }
     }
 
-    /// Whether it holds a route by this device that has left the kernel's tables.
-    pub(crate) fn has_left(&self, ifindex: c_int, _w: Writing<'_>) -> bool {
+    /// The address of the route that it holds, if that is not in the kernel's tables.
+    pub(crate) fn unlinked(&self, _w: Writing<'_>) -> Option<usize> {
         // SAFETY: Valid, and a route that the record holds is, too.
-        unsafe { bindings::route6_left(self.as_ptr(), ifindex) }
+        let rt = unsafe { bindings::route6_unlinked(self.as_ptr()) };
+        (!rt.is_null()).then_some(rt as usize)
     }
 
     /// Makes a free record stand for a route.
