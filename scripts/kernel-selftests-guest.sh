@@ -12,6 +12,8 @@ mode=$1
 folder=$2
 shift 2
 
+# As everywhere else; scripts/vm/init.sh switched it off.
+echo 0 >/proc/sys/net/core/fb_tunnels_only_for_init_net
 # They write where they are; the copy is on a tmpfs.
 cp -r "$folder/.." /tmp/selftests
 mkdir /tmp/ks
