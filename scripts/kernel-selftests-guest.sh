@@ -50,11 +50,6 @@ netns\ del* | "-all netns del"* | "-a netns del"*)
 		rm /tmp/ks/sample.\$\$
 	done
 	exit \$rc ;;
-vrf\ exec*)
-	# Without CGROUP_BPF.
-	export LD_PRELOAD=/tmp/selftests/vrf.so ALTFIB_VRF="\$3"
-	shift 3
-	exec "\$@" ;;
 esac
 exec $ip "\$@"
 EOT

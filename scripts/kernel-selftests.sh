@@ -8,12 +8,14 @@
 #                       [--guests N] [fast|all|SUITE...]
 #
 # SUITE is a path below tools/testing/selftests/net, with arguments if need be,
-# as one word: 'fib_nexthops.sh -t "basic ipv4_fcnal"'.  Default: fast, in the uml kernel, and
-# uml-debug for all else.  Arms (default: off on verify) are values of the
+# as one word: 'fib_nexthops.sh -t "basic ipv4_fcnal"'.  Default: fast, in the uml
+# kernel.  Arms (default: off on verify) are values of the
 # module's parameter mode=, so they hold for every namespace; each arm has a guest
 # of its own, N at a time (default: as many as CPUs).  The first is what the
 # others are compared with; "verify" has the kernel decide, and compares each
-# packet too.  ALTFIB_SUITE_TIMEOUT: seconds for each suite (600).
+# packet too.  ALTFIB_SUITE_TIMEOUT: seconds for each suite (600).  In User-Mode
+# Linux these are seconds of the guest's clock, which does not wait for sleepers;
+# with ALTFIB_APPEND= (empty) it is the host's.
 #
 # Prints TAP, one line for each suite: how many results, "attached A of N
 # eligible, IPv6 A of N", and why the kernel got the rest.  Where altfib attached nothing,
@@ -70,8 +72,7 @@ while (($#)); do
 done
 ((${#suites[@]})) || suites=("${fast[@]}")
 ((${#arms[@]} >= 2)) || die "kernel-selftests.sh: two arms at least, such as --arms \"off on\""
-# Only the debug kernel has most of what they ask for.
-[[ -n $kernel ]] || kernel=uml${needs_all:+-debug}
+[[ -n $kernel ]] || kernel=uml
 
 # Installs as root, so before all else.
 if [[ -z ${ALTFIB_SUITES_SETUP:-} ]]; then
@@ -91,23 +92,29 @@ net=$ALTFIB_CACHE/build/kernel-selftests/net
 # The suites write beside themselves, and want helpers built there; the kernel's
 # source stays as it is.
 prepare() {
-	local tool log=$ALTFIB_LOG/kernel-selftests.log
+	local tool lib log=$ALTFIB_LOG/kernel-selftests.log
 	rm -rf "${net%/*}"
 	mkdir -p "${net%/*}"
 	cp -r "$source"/{net,kselftest,lib,kselftest.h} "${net%/*}/"
 	: >"$log"
-	for tool in nettest ip_defrag udpgso_bench_tx udpgso_bench_rx; do
-		gcc -O1 -w -I"$net/.." -o "$net/$tool" "$net/$tool.c" >>"$log" 2>&1 ||
+	for tool in nettest ip_defrag udpgso_bench_tx udpgso_bench_rx ioam6_parser cmsg_sender \
+		netfilter/{nf_queue,connect_close,udpclash,conntrack_reverse_clash}; do
+		lib=-lpthread
+		[[ $tool != */nf_queue ]] || lib=-lmnl
+		gcc -O1 -w -I"$net/.." -o "$net/$tool" "$net/$tool.c" "$lib" >>"$log" 2>&1 ||
 			printf '# no %s: it did not build (log: %s)\n' "$tool" "$log"
 	done
-	gcc -O1 -Wall -shared -fPIC -o "$net/../vrf.so" scripts/kernel-selftests-vrf.c >>"$log" 2>&1 ||
-		die "scripts/kernel-selftests-vrf.c did not build (log: $log)"
-	for tool in mausezahn socat traceroute iptables jq tcpdump conntrack smcrouted; do
+	for tool in mausezahn socat traceroute iptables jq tcpdump conntrack smcrouted ra6 ipvsadm iperf3; do
 		command -v "$tool" >/dev/null || PATH=$PATH:/usr/sbin:/sbin command -v "$tool" >/dev/null ||
 			printf '# no %s here: what needs it is skipped with and without altfib\n' "$tool"
 	done
 }
 prepare
+
+# Most of what suites do is wait.  There nobody waits: where all would sleep, the
+# clock jumps.
+travel=
+[[ $kernel != uml* ]] || travel=time-travel
 
 out=$ALTFIB_CACHE/run/kernel-selftests
 rm -rf "$out"
@@ -121,7 +128,7 @@ run_guests() {
 		while (($(jobs -rp | wc -l) >= guests_at_once)); do sleep 0.2; done
 		mkdir -p "$out/$arm"
 		scripts/vm.sh --kernel "$kernel" --cpus 2 --memory 2G --output "$out/$arm" \
-			--timeout "${ALTFIB_TIMEOUT:-7200}" -- \
+			--append "${ALTFIB_APPEND-$travel}" --timeout "${ALTFIB_TIMEOUT:-7200}" -- \
 			bash scripts/kernel-selftests-guest.sh "$arm" "$net" "$@" \
 			>"$out/$arm/output" 2>&1 &
 		guests+=($!)

@@ -23,6 +23,7 @@ packages_common=(
 # shellcheck disable=SC2034 # read there
 packages_suites=(
 	netsniff-ng socat jq traceroute iptables iputils-arping conntrack smcroute ethtool
+	ipv6toolkit ipvsadm iperf3 libmnl-dev
 )
 
 # One LLVM for rustc and clang: only then can the kernel's C helpers be inlined
