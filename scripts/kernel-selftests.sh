@@ -9,12 +9,12 @@
 #
 # SUITE is a path below tools/testing/selftests/net, with arguments if need be,
 # as one word: 'fib_nexthops.sh -t "basic ipv4_fcnal"'.  Default: fast, in the uml
-# kernel.  Arms (default: off on verify) are values of the
+# kernel, and uml-suites for all else.  Arms (default: off on verify) are values of the
 # module's parameter mode=, so they hold for every namespace; each arm has a guest
 # of its own, N at a time (default: as many as CPUs).  The first is what the
 # others are compared with; "verify" has the kernel decide, and compares each
-# packet too.  ALTFIB_SUITE_TIMEOUT: seconds for each suite (600).  In User-Mode
-# Linux these are seconds of the guest's clock, which does not wait for sleepers;
+# packet too.  ALTFIB_SUITE_TIMEOUT: seconds for each suite (600).  In uml-suites
+# these are seconds of the guest's clock, which does not wait for sleepers;
 # with ALTFIB_APPEND= (empty) it is the host's.
 #
 # Prints TAP, one line for each suite: how many results, "attached A of N
@@ -101,7 +101,8 @@ while (($#)); do
 done
 ((${#suites[@]})) || suites=("${fast[@]}")
 ((${#arms[@]} >= 2)) || die "kernel-selftests.sh: two arms at least, such as --arms \"off on\""
-[[ -n $kernel ]] || kernel=uml
+# The plain kernel lacks what most of them ask for.
+[[ -n $kernel ]] || kernel=uml${needs_all:+-suites}
 
 # Installs as root, so before all else.
 if [[ -z ${ALTFIB_SUITES_SETUP:-} ]]; then
@@ -143,7 +144,7 @@ prepare
 # Most of what suites do is wait.  There nobody waits: where all would sleep, the
 # clock jumps.
 travel=
-[[ $kernel != uml* ]] || travel=time-travel
+[[ $kernel != uml-suites ]] || travel=time-travel
 
 out=$ALTFIB_CACHE/run/kernel-selftests
 rm -rf "$out"

@@ -90,9 +90,9 @@ since() {
 
 arch_of() { # KERNEL (x86, uml, or one with -debug) -> kbuild's ARCH
 	case $1 in
-	uml | uml-debug) echo um ;;
+	uml | uml-suites | uml-debug) echo um ;;
 	x86 | x86-debug) echo x86_64 ;;
-	*) die "unknown kernel \"$1\": choose uml or x86, uml-debug or x86-debug" ;;
+	*) die "unknown kernel \"$1\": choose uml or x86, uml-suites, uml-debug or x86-debug" ;;
 	esac
 }
 

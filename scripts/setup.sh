@@ -3,7 +3,7 @@
 #
 # Everything between a fresh Debian and a booting test kernel.
 #
-#   setup.sh [KERNEL...]        uml x86 uml-debug x86-debug; default the first two
+#   setup.sh [KERNEL...]        uml x86 uml-suites uml-debug x86-debug; default the first two
 #
 # Each step (scripts/setup/STEP.sh) has three functions:
 #   STEP_done   true if there is nothing to do; must be fast

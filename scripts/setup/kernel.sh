@@ -4,8 +4,8 @@
 # Sourced by setup.sh: configures and builds the test kernels.
 
 # Measured with 2 CPUs: CPU minutes, and lines that make prints ("  CC ...").
-declare -A kernel_cpu_minutes=([uml]=16 [x86]=19 [uml-debug]=16 [x86-debug]=40)
-declare -A kernel_objects=([uml]=1628 [x86]=1974 [uml-debug]=1600 [x86-debug]=2300)
+declare -A kernel_cpu_minutes=([uml]=11 [x86]=19 [uml-suites]=16 [uml-debug]=16 [x86-debug]=40)
+declare -A kernel_objects=([uml]=1326 [x86]=1974 [uml-suites]=1628 [uml-debug]=1600 [x86-debug]=2300)
 declare -A kernel_image=([um]=linux [x86_64]=arch/x86/boot/bzImage)
 declare -A kernel_targets=([um]="linux modules" [x86_64]="bzImage modules")
 
@@ -15,6 +15,9 @@ kernel_uml_run() { kernel_run uml; }
 kernel_x86_done() { kernel_done x86; }
 kernel_x86_plan() { kernel_plan x86; }
 kernel_x86_run() { kernel_run x86; }
+kernel_uml-suites_done() { kernel_done uml-suites; }
+kernel_uml-suites_plan() { kernel_plan uml-suites; }
+kernel_uml-suites_run() { kernel_run uml-suites; }
 kernel_uml-debug_done() { kernel_done uml-debug; }
 kernel_uml-debug_plan() { kernel_plan uml-debug; }
 kernel_uml-debug_run() { kernel_run uml-debug; }
@@ -22,13 +25,13 @@ kernel_x86-debug_done() { kernel_done x86-debug; }
 kernel_x86-debug_plan() { kernel_plan x86-debug; }
 kernel_x86-debug_run() { kernel_run x86-debug; }
 
-# A debug kernel is the plain one with two fragments more.  Only x86 goes without
-# what the kernel's own selftests ask for.
+# Every kernel but the plain ones has what the kernel's own selftests ask for, and a
+# debug kernel has two fragments more.
 kernel_fragments() {
 	local dir=$ALTFIB_TOP/scripts/kernel
-	printf '%s\n' "$dir/altfib.config" "$dir/${1%-debug}.config"
-	[[ $1 == x86 ]] || printf '%s\n' "$dir/suites.config"
-	[[ $1 != *-debug ]] || printf '%s\n' "$dir/debug.config" "$dir/$1.config"
+	printf '%s\n' "$dir/altfib.config" "$dir/${1%%-*}.config"
+	[[ $1 != *-* ]] || printf '%s\n' "$dir/suites.config" "$dir/$1.config"
+	[[ $1 != *-debug ]] || printf '%s\n' "$dir/debug.config"
 }
 
 # What is asked for, without comments, so that a comment costs no rebuild.
