@@ -23,12 +23,14 @@ TMP=$WORK
 echo 1 >/proc/sys/net/core/netdev_unregister_timeout_secs
 
 # QEMU 7.2's emulation now and then runs an INT3 that the kernel has already
-# replaced ("Oops: int3" in ip_rcv, where memory shows the NOP), when a static
+# replaced ("Oops: int3" in ip_rcv or ipv6_rcv, where memory shows the NOP), when a static
 # key is switched while another CPU passes it. The first and the last hook of
-# PRE_ROUTING switch one, so under emulation one hook stays, in a namespace that
-# no test uses.
+# PRE_ROUTING switch one, so under emulation one hook of each family stays, in a
+# namespace that no test uses.
 if [ "${ALTFIB_ACCEL:-}" = tcg ]; then
-	nft 'add table ip keep; add chain ip keep keep { type filter hook prerouting priority 0; }'
+	for family in ip ip6; do
+		nft "add table $family keep; add chain $family keep keep { type filter hook prerouting priority 0; }"
+	done
 fi
 
 SEQUENTIAL="forward.sh tables.sh local.sh source.sh routes.sh device.sh netfilter.sh ipv6.sh ipv6_tables.sh ipv6_device.sh control.sh verify.sh module.sh churn.sh"
