@@ -378,7 +378,7 @@ only_corrupt_audit() {
 	in_ns afr grep -q "^${WORD}loads: 2, " /proc/net/altfib/status || fail "no new load" || rc=1
 	in_ns afr grep -q "^${WORD}service ended last because: the mirror differed from the kernel" \
 		/proc/net/altfib/status || fail "it does not say why" || rc=1
-	[ "$FAMILY" = 6 ] || in_ns afr grep -qE '^in sync since: [0-4]\.[0-9]{3} s$' /proc/net/altfib/status ||
+	[ "$FAMILY" = 6 ] || in_ns afr grep -qE '^in sync since: [0-9]{1,2}\.[0-9]{3} s$' /proc/net/altfib/status ||
 		fail "it does not say since when: $(in_ns afr grep '^in sync' /proc/net/altfib/status)" || rc=1
 	in_ns afr grep -q "^${WORD}serving: yes" /proc/net/altfib/status || fail "not serving" || rc=1
 	restored "$rc"
