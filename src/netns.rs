@@ -694,11 +694,11 @@ impl FollowDevices for Namespace {
         let Some(ns) = net.value::<Namespace>() else {
             return;
         };
-        // A namespace that goes takes its devices along when its work was cancelled already; then
-        // nothing is held.
-        if ns.ipv6.mirror.why_not().is_none() {
+        // Not when nothing is held. And with the mirror locked: `stop` ends its service before it
+        // cancels the work, and devices still go after that.
+        ns.ipv6.mirror.with_routes(|_, _| {
             ns.device_went.store(true, Relaxed);
             ns.work.schedule(0);
-        }
+        });
     }
 }
