@@ -64,6 +64,11 @@ class Totals:
         self.scenarios = self.packets = self.attached = self.eligible = self.verified = 0
         self.punts = {}
         self.failed = []
+        self.unsteady = []
+
+    def may_be_unsteady(self):
+        """One, and one more in a hundred."""
+        return len(self.unsteady) * 100 <= self.scenarios
 
     def add(self, text):
         for line in text.splitlines():
@@ -191,11 +196,18 @@ def kept(text, most):
 
 
 def failure(args, seed, lines, arms, result, totals):
-    totals.failed.append(seed)
+    """Says what differs; False where only counters did, once: a host's own timers."""
     print(f"# {totals.name}, seed {seed} differs ({' '.join(arms)}):")
     for line in kept(result.text, 40):
         print(line if line.startswith("#") else "# " + line)
     again = run(args.probe, lines, arms)
+    if again.same and result.kind() == 2 and not result.broken and totals.may_be_unsteady() \
+            and run(args.probe, lines, arms).same:
+        totals.unsteady.append(seed)
+        print(f"# seed {seed}: no packet differs, and run twice more it is the same: not counted as a failure",
+              flush=True)
+        return False
+    totals.failed.append(seed)
     noise = run(args.probe, lines, ["off", "off"])
     print(f"# seed {seed}: run again it {'is the same' if again.same else 'differs'}; "
           f"off twice {'is the same' if noise.same else 'DIFFERS: the scenario is to blame'}")
@@ -224,6 +236,7 @@ def failure(args, seed, lines, arms, result, totals):
             f.write(text)
         print(f"# kept in {path}")
     sys.stdout.flush()
+    return True
 
 
 def main():
@@ -263,8 +276,7 @@ def main():
         total.scenarios += 1
         total.packets += sum(int(n) for x in lines for n in re.findall(r"^send .* n=(\d+)", x))
         total.add(result.text)
-        if not result.same:
-            failure(args, seed, lines, arms, result, total)
+        if not result.same and failure(args, seed, lines, arms, result, total):
             failed += 1
             if failed >= args.failures:
                 print(f"# stopped after {failed} failures")
@@ -279,6 +291,9 @@ def main():
     for total in totals:
         if total.failed:
             print(f"# {total.name} failed: " + " ".join(str(x) for x in total.failed))
+        if total.unsteady:
+            print(f"# {total.name}, a counter differed once and not again: " +
+                  " ".join(str(x) for x in total.unsteady))
         print(total.line())
     return 1 if failed else 0
 
