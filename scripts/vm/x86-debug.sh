@@ -21,6 +21,11 @@ x86_debug_run() {
 	# and clocks go on.  Whoever compares two of them then may find either broken:
 	# "Watchdog remote CPU 1 read timed out", said a boot without this.
 	[[ $accel == kvm ]] || words+=(tsc=reliable)
+	# While the kernel reads the features of its first CPU it knows none of them for a moment,
+	# five levels of page tables neither; an interrupt just then, and KASAN takes a
+	# good address for a wild one ("wild-memory-access in rcu_is_watching", called from
+	# identify_cpu) and lockdep goes off.
+	words+=(no5lvl)
 	# With kmemleak 1,000 changes of routes took three times as long; the uml-debug
 	# kernel has it.
 	words+=(kmemleak=off)
