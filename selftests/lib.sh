@@ -405,6 +405,9 @@ tests_run() {
 	# One "unreachable" a second after the first five, by the clock: the two runs of
 	# a test must not differ by how fast the machine was. Not a namespace's setting.
 	echo 0 >/proc/sys/net/ipv4/route/error_cost
+	# And redirects to one host, which come faster the longer ago the last one was: one.
+	echo 1 >/proc/sys/net/ipv4/route/redirect_number
+	echo 1000000000 >/proc/sys/net/ipv4/route/redirect_silence
 	trap cleanup EXIT
 	TOPOLOGY=$(topology)
 	TOPOLOGY6=$(topology6)
