@@ -88,11 +88,11 @@ since() {
 	printf '%d:%02d' $((s / 60)) $((s % 60))
 }
 
-arch_of() { # KERNEL (x86, uml, or one with -debug) -> kbuild's ARCH
+arch_of() { # KERNEL -> kbuild's ARCH
 	case $1 in
-	uml | uml-suites | uml-debug) echo um ;;
+	uml | uml-stock | uml-suites | uml-debug) echo um ;;
 	x86 | x86-debug) echo x86_64 ;;
-	*) die "unknown kernel \"$1\": choose uml or x86, uml-suites, uml-debug or x86-debug" ;;
+	*) die "unknown kernel \"$1\": choose uml or x86, uml-stock, uml-suites, uml-debug or x86-debug" ;;
 	esac
 }
 

@@ -142,6 +142,18 @@ find_source() {
 	return 1
 }
 
+# Whether a kernel is built with scripts/kernel/patches/: User-Mode Linux has no ftrace, and
+# so no other way to net.altfib.output.  "uml-stock" is what the times are compared with.
+kernel_is_patched() { [[ $1 == uml* && $1 != uml-stock ]]; }
+
+# The source of a kernel: a patched one has a tree of its own.
+source_of() { # KERNEL
+	local src
+	src=$(find_source) || return 1
+	! kernel_is_patched "$1" || src=$ALTFIB_CACHE/src/$(basename "$src")-patched
+	printf '%s\n' "$src"
+}
+
 # "7.3.4" from a source tree's Makefile
 source_version() {
 	awk -F' *= *' '/^VERSION/{v=$2} /^PATCHLEVEL/{p=$2} /^SUBLEVEL/{s=$2} END{print v"."p"."s}' "$1/Makefile"

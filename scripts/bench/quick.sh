@@ -22,7 +22,7 @@ mkdir -p "$out/$stamp"
 python3 "$here/cputime.py" "altfib.out=$out/$stamp" "$out/$stamp/cputime" &
 sampler=$!
 trap 'kill "$sampler" 2>/dev/null || true' EXIT
-"$here/../vm.sh" --kernel uml --output "$out/$stamp" --timeout 900 -- "$here/quick-guest.sh"
+"$here/../vm.sh" --kernel uml-stock --output "$out/$stamp" --timeout 900 -- "$here/quick-guest.sh"
 
 cpu=$(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -n 1)
 PLACE="User-Mode Linux, no SMP, no jump labels or static calls, no retpolines, 4 KiB mappings, on ${cpu:-an unknown CPU}, $(date +%F)"

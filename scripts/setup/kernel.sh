@@ -4,8 +4,8 @@
 # Sourced by setup.sh: configures and builds the test kernels.
 
 # Measured with 2 CPUs: CPU minutes, and lines that make prints ("  CC ...").
-declare -A kernel_cpu_minutes=([uml]=11 [x86]=19 [uml-suites]=16 [uml-debug]=16 [x86-debug]=40)
-declare -A kernel_objects=([uml]=1326 [x86]=1974 [uml-suites]=1628 [uml-debug]=1600 [x86-debug]=2300)
+declare -A kernel_cpu_minutes=([uml]=11 [x86]=19 [uml-stock]=11 [uml-suites]=16 [uml-debug]=16 [x86-debug]=40)
+declare -A kernel_objects=([uml]=1326 [x86]=1974 [uml-stock]=1326 [uml-suites]=1628 [uml-debug]=1600 [x86-debug]=2300)
 declare -A kernel_image=([um]=linux [x86_64]=arch/x86/boot/bzImage)
 declare -A kernel_targets=([um]="linux modules" [x86_64]="bzImage modules")
 
@@ -15,6 +15,9 @@ kernel_uml_run() { kernel_run uml; }
 kernel_x86_done() { kernel_done x86; }
 kernel_x86_plan() { kernel_plan x86; }
 kernel_x86_run() { kernel_run x86; }
+kernel_uml-stock_done() { kernel_done uml-stock; }
+kernel_uml-stock_plan() { kernel_plan uml-stock; }
+kernel_uml-stock_run() { kernel_run uml-stock; }
 kernel_uml-suites_done() { kernel_done uml-suites; }
 kernel_uml-suites_plan() { kernel_plan uml-suites; }
 kernel_uml-suites_run() { kernel_run uml-suites; }
@@ -26,11 +29,14 @@ kernel_x86-debug_plan() { kernel_plan x86-debug; }
 kernel_x86-debug_run() { kernel_run x86-debug; }
 
 # Every kernel but the plain ones has what the kernel's own selftests ask for, and a
-# debug kernel has two fragments more.
+# debug kernel has two fragments more; uml-stock differs from uml in its source only.
 kernel_fragments() {
 	local dir=$ALTFIB_TOP/scripts/kernel
 	printf '%s\n' "$dir/altfib.config" "$dir/${1%%-*}.config"
-	[[ $1 != *-* ]] || printf '%s\n' "$dir/suites.config" "$dir/$1.config"
+	case $1 in
+	*-stock) ;;
+	*-*) printf '%s\n' "$dir/suites.config" "$dir/$1.config" ;;
+	esac
 	[[ $1 != *-debug ]] || printf '%s\n' "$dir/debug.config"
 }
 
@@ -43,6 +49,27 @@ kernel_options() {
 # What a kernel is built of beside its source; nothing for the plain ones.
 kernel_patches() {
 	[[ $1 != uml-debug ]] || cat "$ALTFIB_TOP/scripts/kernel/uml-stacktrace.c"
+	! kernel_is_patched "$1" || cat "$ALTFIB_TOP"/scripts/kernel/patches/*.patch
+}
+
+# The patched source: links to the plain one, of which patch replaces what it
+# changes.
+kernel_patch_source() { # KERNEL
+	local from to patch made
+	from=$(find_source) || die "the kernel source is missing: run \"make setup\""
+	to=$(source_of "$1")
+	made=$({ source_id && cat "$ALTFIB_TOP"/scripts/kernel/patches/*.patch; } | sha256sum)
+	# The same files would be newer than what was built from them.
+	[[ $(cat "$to/.altfib-patched" 2>/dev/null) != "$made" ]] || return 0
+	rm -rf "$to"
+	mkdir -p "${to%/*}"
+	cp -al "$from" "$to" 2>/dev/null || { rm -rf "$to" && cp -a "$from" "$to"; } ||
+		die "the kernel source could not be copied to $to"
+	for patch in "$ALTFIB_TOP"/scripts/kernel/patches/*.patch; do
+		patch -d "$to" -p1 -s --no-backup-if-mismatch <"$patch" ||
+			die "$patch does not fit Linux $(source_version "$from")"
+	done
+	printf '%s\n' "$made" >"$to/.altfib-patched"
 }
 
 # The inputs of a build in one line each; equal means: nothing to do.
@@ -116,7 +143,8 @@ kernel_run() {
 	local -a make
 	arch=$(arch_of "$kernel")
 	set_toolchain
-	src=$(find_source) || die "the kernel source is missing: run \"make setup\""
+	! kernel_is_patched "$kernel" || kernel_patch_source "$kernel"
+	src=$(source_of "$kernel") || die "the kernel source is missing: run \"make setup\""
 	check_kernel_supported "$(source_version "$src")" "$src"
 	[[ ! -f $src/.config && ! -d $src/include/config ]] ||
 		die "$src was built in place, and a kernel cannot be built beside it: run \"make mrproper\" there, or use it with KDIR="
