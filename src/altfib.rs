@@ -5,7 +5,8 @@
 //! A packet's way: [`sys::netfilter`] hands it to [`datapath`], which asks [`mirror`] for the
 //! next hop of its destination (the tables themselves are [`lpm`]'s) and attaches the route that
 //! [`nexthop`] has cached for it. A route's way: [`sys::fib`] hears of it and [`mirror`] files it
-//! in its table, under the number that [`nexthop`] has for its `fib_info`. [`netns`] holds the
+//! in its table, under the number that [`nexthop`] has for its `fib_info`. A lookup of the kernel's
+//! own comes by [`sys::redirect`], and [`output`] answers it from the same mirror. [`netns`] holds the
 //! rooms of one namespace together, [`control`] is what people see of it, and [`sys`] is where
 //! raw pointers end.
 
@@ -17,6 +18,7 @@ mod lpm_kunit;
 mod mirror;
 mod netns;
 mod nexthop;
+mod output;
 pub mod sys;
 mod verify;
 

@@ -16,6 +16,7 @@ use crate::control::routes;
 use crate::control::routes6;
 use crate::control::settings;
 use crate::control::settings::Mode;
+use crate::control::settings::OutputMode;
 use crate::control::settings::Settings;
 use crate::control::stat;
 use crate::control::status;
@@ -27,6 +28,8 @@ use crate::mirror::Mirror;
 use crate::mirror::Plan;
 use crate::mirror::Then;
 use crate::mirror::Why;
+use crate::output::Output;
+use crate::output::Started;
 use crate::sys::family::Ipv4;
 use crate::sys::family::Ipv6;
 use crate::sys::fib::FibEvent;
@@ -102,6 +105,8 @@ struct Switches {
     /// The namespace goes: nothing may be switched on again.
     stopped: bool,
     settings: settings::Registrations,
+    /// The kernel's own lookups are answered.
+    output: Option<Started>,
     /// The first of [`FILES`]; they go before their folder.
     files: KVec<Entry>,
     folder: Option<Entry>,
@@ -240,6 +245,7 @@ where
         let plan = Plan {
             budget: ns.settings.budget(),
             algorithm: K::algorithm(&ns.settings),
+            leaves: ns.settings.output() != OutputMode::Off,
         };
         self.mirror
             .load(plan, || ns.settings.is_on(), || self.follow(ns, switch))?;
@@ -313,6 +319,8 @@ pub(crate) struct Namespace {
     /// A device has gone, and its routes were not looked for yet.
     device_went: AtomicBool,
     #[pin]
+    output: Output,
+    #[pin]
     verification: Verification<Difference>,
     #[pin]
     verification6: Verification<Difference6>,
@@ -347,6 +355,10 @@ impl Namespace {
         &self.ipv4.mirror
     }
 
+    pub(crate) fn output(&self) -> &Output {
+        &self.output
+    }
+
     pub(crate) fn verification(&self) -> &Verification<Difference> {
         &self.verification
     }
@@ -374,11 +386,93 @@ impl Namespace {
             }
         }
         self.settings.set_mode(mode);
+        self.verify_changed();
         match mode {
             Mode::Off => self.reconcile(),
             Mode::On | Mode::Verify => self.work.schedule(0),
         }
         Ok(())
+    }
+
+    /// Sets what of the host's own lookups is answered. `off` is in force for the next lookup; what
+    /// `lookup` needs of the mirror is there when that has been loaded anew.
+    ///
+    /// # Errors
+    ///
+    /// `EPERM` in a container's namespace; `EBUSY` if a tracer has the kernel's lookup for himself;
+    /// `EOPNOTSUPP` if this kernel offers no way.
+    ///
+    /// # Context
+    ///
+    /// Process, may sleep.
+    pub(crate) fn set_output(&self, output: OutputMode) -> Result {
+        if output != OutputMode::Off && !self.net.is_owned_by_host() {
+            return Err(EPERM);
+        }
+        let mut switches = self.switches.lock();
+        let before = self.settings.output();
+        if switches.stopped || output == before {
+            return Ok(());
+        }
+        let result = self.switch_output(&mut switches, output);
+        // What could be had, if it is less than what was wanted.
+        let now = match (&result, switches.output.is_some()) {
+            (Ok(()), _) => output,
+            (Err(_), true) => OutputMode::Lookup,
+            (Err(_), false) => OutputMode::Off,
+        };
+        self.settings.set_output(now);
+        drop(switches);
+        if let Err(e) = result {
+            pr_err!("output={} is not possible: {}\n", output.name(), why_not(e));
+        }
+        if self.settings.is_on() && (before == OutputMode::Off) != (now == OutputMode::Off) {
+            self.ipv4.mirror.stop(Why::Output);
+            self.work.schedule(0);
+        }
+        result
+    }
+
+    fn switch_output(&self, switches: &mut Switches, output: OutputMode) -> Result {
+        if output == OutputMode::Off {
+            self.disarm(switches);
+            return Ok(());
+        }
+        let started = match &mut switches.output {
+            Some(started) => started,
+            None => {
+                // SAFETY: `disarm` stops it, in `stop` at last, and a grace period passes between that
+                // and the end of `self`. The switches are locked.
+                let started = unsafe { self.output.start(self) }?;
+                switches.output.insert(started)
+            }
+        };
+        match output {
+            OutputMode::Socket => self
+                .output
+                .start_sockets(started, self.settings.socket_bits()),
+            _ => {
+                self.output.stop_sockets(started);
+                Ok(())
+            }
+        }
+    }
+
+    fn disarm(&self, switches: &mut Switches) {
+        if let Some(started) = switches.output.take() {
+            // SAFETY: It was started, and the switches are locked.
+            unsafe { self.output.stop(started) };
+        }
+    }
+
+    /// `mode` or `verify_sample` has changed.
+    pub(crate) fn verify_changed(&self) {
+        self.output.set_every(self.settings.verify_every());
+    }
+
+    /// Something has differed from the kernel's answer.
+    pub(crate) fn look_again(&self) {
+        self.work.schedule(0);
     }
 
     /// The kernel has just decided otherwise than altfib would have.
@@ -458,6 +552,10 @@ impl Namespace {
             disable |= self.settings.verify_disables();
         }
         disable |= self.examine6();
+        if self.output.examine(self) && self.settings.verify_disables() {
+            disable = true;
+            let _ = self.set_output(OutputMode::Off);
+        }
         if disable && self.settings.is_on() {
             pr_err!(
                 "mode is off in this namespace from now on: altfib disagreed with the kernel\n"
@@ -562,6 +660,17 @@ impl Namespace {
     }
 }
 
+/// Why the kernel's lookups could not be taken over.
+fn why_not(e: Error) -> &'static str {
+    if e == EBUSY {
+        "another tracer (a BPF fentry program, perhaps) has the lookup functions"
+    } else if e == EOPNOTSUPP {
+        "this kernel has neither altfib's patch nor ftrace with direct jumps and kprobes"
+    } else {
+        "out of memory, or ftrace refused"
+    }
+}
+
 /// Makes a file, of the namespace and in its folder.
 type MakeFile = fn(&Net, &Entry) -> Result<Entry>;
 
@@ -595,6 +704,7 @@ impl PerNet for Namespace {
             ipv4 <- Side::new(static_lock_class!()),
             ipv6 <- Side::new(static_lock_class!()),
             device_went: AtomicBool::new(false),
+            output <- Output::new(),
             verification <- Verification::new(
                 static_lock_class!(),
                 static_lock_class!(),
@@ -631,6 +741,7 @@ impl PerNet for Namespace {
         // What readers may still look at is freed when the namespace is dropped, which is after a
         // grace period for all namespaces that go together: no waiting for one of our own.
         let mut switches = self.switches.lock();
+        self.disarm(&mut switches);
         self.ipv4.switch_off(&self, &mut switches.ipv4, Why::Off);
         self.ipv4.unfollow(&self, &mut switches.ipv4);
         self.ipv6.switch_off(&self, &mut switches.ipv6, Why::Off);
@@ -687,6 +798,7 @@ impl FollowDevices for Namespace {
     fn device_changed(net: &Net, ifindex: c_int) {
         if let Some(ns) = net.value::<Namespace>() {
             ns.ipv4.mirror.device_changed(&ns.ipv4.counts, ifindex);
+            ns.output.forget_sockets();
         }
     }
 

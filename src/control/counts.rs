@@ -46,11 +46,39 @@ pub(crate) enum Count {
     Transient,
     /// A change could not be followed.
     OutOfMemory,
+    /// A lookup of the kernel's own was answered; this one and the next six in the order of
+    /// `enum altfib_lookup`.
+    LookupAnswered,
+    /// One was compared with the kernel's answer, and was the same.
+    LookupChecked,
+    /// One was the kernel's, and told where it keeps the prefix.
+    LookupLearned,
+    /// One was the kernel's.
+    LookupLeft,
+    /// A socket had its last route again.
+    SocketHit,
+    /// One was compared with the kernel's answer, and was the same.
+    SocketChecked,
+    /// One was the kernel's.
+    SocketMiss,
+    /// One was another than the kernel's.
+    SocketMismatch,
+    /// One differed, and did so again.
+    LookupMismatch,
+    /// One differed, and then did not.
+    LookupTransient,
     /// How many there are.
     End,
 }
 
-const N: usize = (Outcome::COUNT + Count::End as u32) as usize;
+impl Count {
+    /// Its counter.
+    pub(crate) fn number(self) -> u32 {
+        Outcome::COUNT.wrapping_add(self as u32)
+    }
+}
+
+pub(crate) const N: usize = (Outcome::COUNT + Count::End as u32) as usize;
 
 /// The counters of one namespace.
 pub(crate) struct Counts(Counters<N>);
@@ -70,6 +98,11 @@ impl Counts {
         self.0.allocate()
     }
 
+    /// The counters themselves, for who counts without us.
+    pub(crate) fn raw(&self) -> &Counters<N> {
+        &self.0
+    }
+
     /// One packet.
     #[inline]
     pub(crate) fn packet(&self, outcome: Outcome) {
@@ -78,13 +111,13 @@ impl Counts {
 
     /// One of something else.
     pub(crate) fn count(&self, what: Count) {
-        self.0.count(number(what));
+        self.0.count(what.number());
     }
 
     /// Several of something else.
     pub(crate) fn add(&self, what: Count, n: u64) {
         if n != 0 {
-            self.0.add(number(what), n);
+            self.0.add(what.number(), n);
         }
     }
 
@@ -95,7 +128,7 @@ impl Counts {
 
     /// How many of something else, on one CPU or on all.
     pub(crate) fn read(&self, what: Count, cpu: Option<Cpu>) -> u64 {
-        self.get(number(what), cpu)
+        self.get(what.number(), cpu)
     }
 
     fn get(&self, i: u32, cpu: Option<Cpu>) -> u64 {
@@ -104,8 +137,4 @@ impl Counts {
             None => self.0.sum(i),
         }
     }
-}
-
-fn number(what: Count) -> u32 {
-    Outcome::COUNT.wrapping_add(what as u32)
 }

@@ -20,6 +20,10 @@ const MEMORY_KB: u32 = 256 * 1024;
 /// And in one that a container's root made.
 const MEMORY_KB_GUEST: u32 = 4 * 1024;
 
+/// Sockets whose last route is remembered with `output=socket`, and the most that may be asked for.
+const SOCKET_ROUTES: u32 = 4096;
+const SOCKET_ROUTES_MAX: u32 = 1 << 20;
+
 /// One packet in so many is verified with `mode=on`.
 const SAMPLE: u32 = 65_536;
 
@@ -60,9 +64,36 @@ impl Mode {
     }
 }
 
+/// What of the host's own lookups altfib answers.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
+pub(crate) enum OutputMode {
+    /// Nothing.
+    Off,
+    /// The longest-prefix match in the main table.
+    Lookup,
+    /// And before that, the last route of each unconnected socket.
+    Socket,
+}
+
+impl OutputMode {
+    const ALL: [OutputMode; 3] = [OutputMode::Off, OutputMode::Lookup, OutputMode::Socket];
+
+    /// As written and read.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            OutputMode::Off => "off",
+            OutputMode::Lookup => "lookup",
+            OutputMode::Socket => "socket",
+        }
+    }
+}
+
 /// The settings of one namespace. Read at any time; written one at a time by the handlers below.
 pub(crate) struct Settings {
     mode: AtomicU32,
+    output: AtomicU32,
+    socket_routes_max: AtomicU32,
     verify_sample: AtomicU32,
     verify_disables: AtomicBool,
     early_demux_probe: AtomicBool,
@@ -78,6 +109,8 @@ impl Settings {
         let host = net.is_owned_by_host();
         Self {
             mode: AtomicU32::new(if host { mode as u32 } else { Mode::Off as u32 }),
+            output: AtomicU32::new(OutputMode::Off as u32),
+            socket_routes_max: AtomicU32::new(SOCKET_ROUTES),
             verify_sample: AtomicU32::new(0),
             verify_disables: AtomicBool::new(true),
             early_demux_probe: AtomicBool::new(true),
@@ -103,6 +136,24 @@ impl Settings {
 
     pub(crate) fn set_mode(&self, mode: Mode) {
         self.mode.store(mode as u32, Relaxed);
+    }
+
+    /// What of the host's own lookups is answered.
+    pub(crate) fn output(&self) -> OutputMode {
+        let output = self.output.load(Relaxed);
+        OutputMode::ALL
+            .into_iter()
+            .find(|&known| known as u32 == output)
+            .unwrap_or(OutputMode::Off)
+    }
+
+    /// As a power of two, the sockets whose last route is remembered.
+    pub(crate) fn socket_bits(&self) -> u32 {
+        self.socket_routes_max.load(Relaxed).max(2).ilog2()
+    }
+
+    pub(crate) fn set_output(&self, output: OutputMode) {
+        self.output.store(output as u32, Relaxed);
     }
 
     /// Of how many packets one is verified.
@@ -177,6 +228,9 @@ impl Registrations {
             let mut table = unsafe { Builder::new(core::ptr::from_ref(ns)) };
             table.add::<ModeSetting>(true)?;
             table.add::<AvailableModes>(false)?;
+            table.add::<OutputSetting>(true)?;
+            table.add::<AvailableOutputs>(false)?;
+            table.add::<SocketRoutesMax>(true)?;
             table.add::<AvailableAlgorithms>(false)?;
             table.add::<EarlyDemuxProbe>(true)?;
             table.add::<AuditNow>(true)?;
@@ -232,6 +286,63 @@ impl Setting<Namespace> for AvailableModes {
 
     fn write(_ns: &Namespace, _value: &str) -> Result {
         Err(EPERM)
+    }
+}
+
+struct OutputSetting;
+
+impl Setting<Namespace> for OutputSetting {
+    const NAME: &'static CStr = c"output";
+
+    fn read(ns: &Namespace, out: &mut Text) {
+        out.push(ns.settings().output().name());
+    }
+
+    fn write(ns: &Namespace, value: &str) -> Result {
+        let output = OutputMode::ALL
+            .into_iter()
+            .find(|output| output.name() == value)
+            .ok_or(EINVAL)?;
+        ns.set_output(output)
+    }
+}
+
+struct AvailableOutputs;
+
+impl Setting<Namespace> for AvailableOutputs {
+    const NAME: &'static CStr = c"available_outputs";
+
+    fn read(_ns: &Namespace, out: &mut Text) {
+        let mut gap = "";
+        for output in OutputMode::ALL {
+            out.push(gap);
+            out.push(output.name());
+            gap = " ";
+        }
+    }
+
+    fn write(_ns: &Namespace, _value: &str) -> Result {
+        Err(EPERM)
+    }
+}
+
+struct SocketRoutesMax;
+
+impl Setting<Namespace> for SocketRoutesMax {
+    const NAME: &'static CStr = c"socket_routes_max";
+
+    fn read(ns: &Namespace, out: &mut Text) {
+        let n = ns.settings().socket_routes_max.load(Relaxed);
+        let _ = out.write_fmt(kernel::prelude::fmt!("{}", n));
+    }
+
+    fn write(ns: &Namespace, value: &str) -> Result {
+        let n = value.parse::<u32>().map_err(|_| EINVAL)?;
+        if !n.is_power_of_two() || !(2..=SOCKET_ROUTES_MAX).contains(&n) {
+            return Err(EINVAL);
+        }
+        ns.settings().socket_routes_max.store(n, Relaxed);
+        Ok(())
     }
 }
 
@@ -372,6 +483,7 @@ impl Setting<Namespace> for VerifySample {
     fn write(ns: &Namespace, value: &str) -> Result {
         let n = value.parse::<u32>().map_err(|_| EINVAL)?;
         ns.settings().verify_sample.store(n, Relaxed);
+        ns.verify_changed();
         Ok(())
     }
 }

@@ -6,6 +6,7 @@ use super::counts::Count;
 use super::counts::Counts;
 use super::punts::Reason;
 use super::punts::REASONS;
+use super::settings::OutputMode;
 use crate::netns::Namespace;
 use crate::sys::net::Net;
 use crate::sys::outcome::Outcome;
@@ -87,6 +88,7 @@ impl seq::Page for Status {
         );
 
         packets(counts, out, "");
+        lookups(ns, counts, sizes.leaves, out, "");
         let side = ns.ipv6();
         let sizes = side.mirror().sizes();
         match side.mirror().why_not() {
@@ -129,6 +131,41 @@ impl seq::Page for Status {
             ns.settings().memory_max_kb()
         );
         packets(side.counts(), out, "IPv6 ");
+        lookups(ns, side.counts(), sizes.leaves, out, "IPv6 ");
+    }
+}
+
+/// What became of the host's own lookups in the main table of a family.
+fn lookups(ns: &Namespace, counts: &Counts, leaves: usize, out: &SeqFile, family: &str) {
+    let output = ns.settings().output();
+    let read = |what| counts.read(what, None);
+    if output == OutputMode::Off && read(Count::LookupAnswered) == 0 {
+        return;
+    }
+    seq_print!(
+        out,
+        "{}output: {}, {} lookups answered, {} compared, {} learned, {} left to the kernel; \
+             {} mismatches, {} transient; {} KiB\n",
+        family,
+        output.name(),
+        read(Count::LookupAnswered),
+        read(Count::LookupChecked),
+        read(Count::LookupLearned),
+        read(Count::LookupLeft),
+        read(Count::LookupMismatch),
+        read(Count::LookupTransient),
+        leaves.div_ceil(1024)
+    );
+    if output == OutputMode::Socket || read(Count::SocketHit) != 0 {
+        seq_print!(
+            out,
+            "{}sockets: {} had their last route, {} compared, {} asked the kernel; {} mismatches\n",
+            family,
+            read(Count::SocketHit),
+            read(Count::SocketChecked),
+            read(Count::SocketMiss),
+            read(Count::SocketMismatch)
+        );
     }
 }
 

@@ -13,6 +13,8 @@
 //! ([`Serving::lookup_by`]).
 
 use super::bulk::Bulks;
+use super::leaves;
+use super::leaves::Leaves;
 use super::queue::Keep;
 use super::tables::Tables;
 use super::tables::Which;
@@ -36,6 +38,7 @@ use crate::sys::fib;
 use crate::sys::fib::FibEvent;
 use crate::sys::fib::FibInfo;
 use crate::sys::fib::HeldFibInfo;
+use crate::sys::leaf::Leaf;
 use crate::sys::net::Net;
 use crate::sys::nexthop::NextHop;
 use crate::sys::nexthop::Records;
@@ -78,6 +81,7 @@ fn lengths(value: lpm::Value) -> (u8, u8) {
 pub(crate) struct Serving {
     tables: Tables<V4>,
     nexthops: Records,
+    leaves: Option<KBox<Leaves>>,
 }
 
 /// What a lookup found.
@@ -155,6 +159,17 @@ impl Serving {
         }
     }
 
+    /// Where the kernel keeps the routes of the longest prefix of `addr` (host order) in the main
+    /// table, if none of the local table matches: while there are no rules, these are one trie.
+    #[inline]
+    pub(crate) fn leaf(&self, addr: u32) -> Option<&Leaf> {
+        let leaves = self.leaves.as_ref()?;
+        if self.tables.lookup(Which::Local, addr) != 0 {
+            return None;
+        }
+        leaves.get(corrupt_prefix(addr))
+    }
+
     /// The next hops by number.
     pub(crate) fn nexthops(&self) -> &Records {
         &self.nexthops
@@ -171,10 +186,22 @@ fn corrupt(addr: u32) -> u32 {
     addr
 }
 
+/// The same for lookups of which only a shorter prefix could pass unnoticed: TEST-NET-2 is not found
+/// in 198.51.0.0/16.
+#[inline]
+fn corrupt_prefix(addr: u32) -> u32 {
+    if cfg!(altfib_corrupt) && addr >> 8 == 0x00c6_3364 {
+        return addr & 0xffff_0000;
+    }
+    addr
+}
+
 /// The writer's side.
 pub(crate) struct Routes {
     writers: Writers<V4>,
     nexthops: NextHops,
+    leaves: Option<leaves::Writer>,
+    budget: usize,
     left: usize,
     loaded_at: u64,
     built_us: u64,
@@ -222,6 +249,31 @@ impl Routes {
         self.writers.next(which, after)
     }
 
+    /// Divides the budget between the tables and the leaves: each may have what the other leaves.
+    fn share_budget(&mut self) {
+        if let Some(leaves) = &self.leaves {
+            self.writers
+                .set_budget(self.budget.saturating_sub(leaves.memory()));
+        }
+    }
+
+    /// A prefix of the main table has a route now; `fresh` if it had lost all that it had.
+    fn add_leaf(
+        &mut self,
+        serving: &Serving,
+        prefix: Prefix<V4>,
+        fresh: bool,
+        flags: Flags,
+    ) -> Result<(), Why> {
+        let (Some(writer), Some(leaves)) = (&mut self.leaves, &serving.leaves) else {
+            return Ok(());
+        };
+        let budget = self.budget.saturating_sub(self.writers.bytes());
+        writer.add(leaves, prefix, fresh, budget, flags)?;
+        self.share_budget();
+        Ok(())
+    }
+
     /// Lets `prefix` lead to `fi`.
     #[expect(clippy::too_many_arguments)]
     pub(super) fn replace(
@@ -245,6 +297,9 @@ impl Routes {
                     self.left = self.left.saturating_sub(1);
                 }
                 let given = self.nexthops.give(&serving.nexthops, old & ID);
+                if which == Which::Main {
+                    self.add_leaf(serving, prefix, gone, flags)?;
+                }
                 Ok(Self::changed(
                     if old == 0 || gone {
                         Count::RouteAdd
@@ -270,7 +325,13 @@ impl Routes {
         flags: Flags,
     ) -> Result<Change, Why> {
         if let Some(change) = self.leave(serving, which, prefix) {
+            if let (Some(writer), Some(leaves)) = (&mut self.leaves, &serving.leaves) {
+                writer.kill(leaves, prefix);
+            }
             return Ok(change);
+        }
+        if which == Which::Main {
+            self.remove_leaf(serving, prefix, flags)?;
         }
         let removed = self.writers.remove(&serving.tables, which, prefix, flags)?;
         if self.writers.is_littered() {
@@ -282,6 +343,18 @@ impl Routes {
                 let given = self.nexthops.give(&serving.nexthops, old & ID);
                 Ok(Self::changed(Count::RouteDelete, given))
             }
+        }
+    }
+
+    fn remove_leaf(
+        &mut self,
+        serving: &Serving,
+        prefix: Prefix<V4>,
+        flags: Flags,
+    ) -> Result<(), Why> {
+        match (&mut self.leaves, &serving.leaves) {
+            (Some(writer), Some(leaves)) => writer.remove(leaves, prefix, flags),
+            _ => Ok(()),
         }
     }
 
@@ -327,6 +400,7 @@ impl Routes {
             after = Some(prefix);
             let id = value & ID;
             if self.nexthops.is_gone(&serving.nexthops, id) {
+                self.remove_leaf(serving, prefix, flags)?;
                 self.writers
                     .remove(&serving.tables, Which::Main, prefix, flags)?;
                 self.nexthops.give(&serving.nexthops, id);
@@ -396,10 +470,18 @@ impl Kind for Ipv4 {
     fn empty(plan: LoadPlan, flags: Flags) -> Result<Pair<Self>, Why> {
         let (tables, writers) = Writers::new(plan.budget, plan.algorithm, flags)?;
         let (records, nexthops) = NextHops::new(flags).map_err(|_| Why::NoMemory)?;
+        let (leaves, leaves_writer) = match plan.leaves {
+            true => {
+                let (leaves, writer) = leaves::Writer::new(plan.algorithm, flags)?;
+                (Some(leaves), Some(writer))
+            }
+            false => (None, None),
+        };
         let serving = KBox::new(
             Serving {
                 tables,
                 nexthops: records,
+                leaves,
             },
             flags,
         )
@@ -408,6 +490,8 @@ impl Kind for Ipv4 {
             Routes {
                 writers,
                 nexthops,
+                leaves: leaves_writer,
+                budget: plan.budget,
                 left: 0,
                 loaded_at: 0,
                 built_us: 0,
@@ -452,6 +536,18 @@ impl Kind for Ipv4 {
                 })?;
         }
         routes.built_us = time::now_us().wrapping_sub(begin);
+        if let (Some(writer), Some(leaves)) = (&mut routes.leaves, &serving.leaves) {
+            let writers = &routes.writers;
+            let mut after = None;
+            let prefixes = core::iter::from_fn(|| {
+                let (prefix, _) = writers.next(Which::Main, after)?;
+                after = Some(prefix);
+                Some(prefix)
+            });
+            let budget = routes.budget.saturating_sub(writers.bytes());
+            writer.build(leaves, prefixes, budget)?;
+        }
+        routes.share_budget();
         Ok(())
     }
 
@@ -505,6 +601,9 @@ impl Kind for Ipv4 {
 
     fn set_loaded(routes: &mut Routes) {
         routes.writers.share();
+        if let Some(leaves) = &mut routes.leaves {
+            leaves.share();
+        }
         routes.loaded_at = time::now_ms();
     }
 
@@ -514,11 +613,14 @@ impl Kind for Ipv4 {
 
     fn sizes(routes: &Routes, serving: &Serving) -> Sizes {
         let sizes = routes.writers.sizes(&serving.tables);
+        let leaves = routes.leaves.as_ref().map_or(0, leaves::Writer::memory);
+        let memory = sizes.memory.saturating_add(routes.nexthops.memory());
         Sizes {
             main: sizes.main.saturating_sub(routes.left),
             nexthops: routes.nexthops.len(),
             built_us: routes.built_us,
-            memory: sizes.memory.saturating_add(routes.nexthops.memory()),
+            memory: memory.saturating_add(leaves),
+            leaves,
             ..sizes
         }
     }
@@ -532,7 +634,9 @@ impl Kind for Ipv4 {
     }
 
     fn set_budget(routes: &mut Routes, bytes: usize) {
+        routes.budget = bytes;
         routes.writers.set_budget(bytes);
+        routes.share_budget();
     }
 
     fn set_algorithm(
@@ -544,6 +648,9 @@ impl Kind for Ipv4 {
         routes
             .writers
             .set_algorithm(&serving.tables, algorithm, flags);
+        if let (Some(writer), Some(leaves)) = (&mut routes.leaves, &serving.leaves) {
+            writer.set_algorithm(leaves, algorithm, flags);
+        }
     }
 
     /// The kernel does this only for routes that its own lookup has marked as accessed

@@ -101,6 +101,12 @@ impl Serving {
         }
     }
 
+    /// The longest prefix of `addr` in the main table.
+    #[inline]
+    pub(crate) fn lookup_main(&self, addr: u128) -> Match<'_> {
+        self.found(self.tables.lookup(Which::Main, corrupt_prefix(addr)))
+    }
+
     /// The longest prefix of `addr` in one table.
     pub(crate) fn lookup_in(&self, table: u32, addr: u128) -> Match<'_> {
         self.found(self.tables.lookup(Which::from_id(table), corrupt(addr)))
@@ -145,6 +151,17 @@ fn corrupt(addr: u128) -> u128 {
     const SHIFT: u32 = 80;
     if cfg!(altfib_corrupt) && addr >> SHIFT == 0x2001_0db8_0bad {
         return 0x2001_0db8_600d << SHIFT | addr & (1u128 << SHIFT).wrapping_sub(1);
+    }
+    addr
+}
+
+/// The same for lookups of which only a shorter prefix could pass unnoticed: 2001:db8:bad::/48 is not
+/// found in 2001:db8::/32.
+#[inline]
+fn corrupt_prefix(addr: u128) -> u128 {
+    const SHIFT: u32 = 80;
+    if cfg!(altfib_corrupt) && addr >> SHIFT == 0x2001_0db8_0bad {
+        return 0x2001_0db8 << 96;
     }
     addr
 }

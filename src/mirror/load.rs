@@ -141,6 +141,8 @@ pub(crate) struct Plan {
     pub(crate) budget: usize,
     /// The algorithm of its tables, if it is not theirs to choose.
     pub(crate) algorithm: Option<Algorithm>,
+    /// Whether the kernel's own lookups will be answered.
+    pub(crate) leaves: bool,
 }
 
 enum Built {

@@ -13,6 +13,7 @@
 mod bulk;
 pub(crate) mod ipv4;
 pub(crate) mod ipv6;
+mod leaves;
 mod load;
 mod others;
 mod queue;
@@ -64,6 +65,8 @@ pub(crate) enum Why {
     Different,
     /// Too many tables are empty, or nearly so.
     Littered,
+    /// `output` was changed.
+    Output,
     /// The kernel is not as altfib knows it.
     Unsupported,
 }
@@ -80,6 +83,7 @@ impl Why {
             Why::Refused => "the kernel refused the notifier or the hook, will try again",
             Why::Different => "the mirror differed from the kernel's tables, reading them anew",
             Why::Littered => "many routes or routing tables went, reading the rest anew",
+            Why::Output => "output was changed, reading the routes anew",
             Why::Unsupported => "this kernel hashes its addresses in a way unknown to altfib",
         }
     }
@@ -257,6 +261,8 @@ pub(crate) struct Sizes {
     pub(crate) local_algorithm: &'static str,
     /// Bytes that lookups touch.
     pub(crate) touched: usize,
+    /// Bytes of what only lookups of the kernel's own need.
+    pub(crate) leaves: usize,
     /// Microseconds that the tables took to sort and build when they were loaded.
     pub(crate) built_us: u64,
     pub(crate) memory: usize,

@@ -183,7 +183,7 @@ impl<F: Family> Writers<F> {
     }
 
     /// Bytes of all tables.
-    fn bytes(&self) -> usize {
+    pub(super) fn bytes(&self) -> usize {
         self.main
             .memory()
             .saturating_add(self.local.memory())

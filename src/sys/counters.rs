@@ -53,6 +53,12 @@ impl<const N: usize> Counters<N> {
         (!area.is_null() && (i as usize) < N).then_some(area)
     }
 
+    /// Where they are, for helpers that count by themselves; null before [`Counters::allocate`].
+    pub(super) fn area(&self) -> *mut u64 {
+        // ORDERING: Acquire, pairs with `allocate`.
+        self.area.load(Ordering::Acquire)
+    }
+
     /// Adds one to counter `i` of this CPU. A number out of range counts nothing.
     #[inline]
     pub(crate) fn count(&self, i: u32) {

@@ -24,6 +24,7 @@
 #include <linux/spinlock.h>
 #include <linux/workqueue.h>
 #include <net/arp.h>
+#include <net/addrconf.h>
 #include <net/dst_metadata.h>
 #include <net/fib_rules.h>
 #include <net/flow_dissector.h>
@@ -1439,3 +1440,6 @@ int altfib_helper_netdev_ifindex(void *info, struct net **net)
 
 /* One object, as the kernel crate's own helpers are: some of them share functions. */
 #include "helpers_ipv6.c"
+#include "helpers_redirect.c"
+#include "helpers_sockets.c"
+#include "helpers_arm.c"

@@ -17,6 +17,8 @@ struct dst_entry;
 struct fib6_info;
 struct fib_info;
 struct fib_nh_common;
+struct altfib_sockets;
+struct hlist_head;
 struct net;
 struct net_device;
 struct nf_hook_ops;
@@ -201,6 +203,54 @@ struct altfib_route6 {
 	u64 cookie;			/* grace period that frees the number */
 	u32 next;			/* in the list of free ones */
 };
+
+/*
+ * A prefix of the main table, and where the kernel keeps its routes: the leaf's list,
+ * NULL while it is not known, 1 when the prefix is gone. The rest is the writer's.
+ */
+struct altfib_leaf {
+	struct hlist_head *head;
+	u64 cookie;			/* grace period that frees the number */
+	u32 next;			/* in the list of free ones */
+	u32 key;			/* address of the prefix, host order */
+};
+
+/* What became of a lookup of the kernel's own: one counter each, in this order. */
+enum altfib_lookup {
+	ALTFIB_LOOKUP_ANSWERED,		/* from altfib's table */
+	ALTFIB_LOOKUP_CHECKED,		/* compared with the original's, and the same */
+	ALTFIB_LOOKUP_LEARNED,		/* the original's, which told the leaf */
+	ALTFIB_LOOKUP_LEFT,		/* the original's */
+	ALTFIB_SOCKET_HIT,		/* a socket's last route */
+	ALTFIB_SOCKET_CHECKED,		/* compared with the original's, and the same */
+	ALTFIB_SOCKET_MISS,		/* the original's */
+	ALTFIB_NR_LOOKUPS,
+};
+
+/* Whose the lookups in a table are. */
+struct altfib_redirect {
+	struct hlist_node node;
+	const void *table;
+	const void *owner;
+	const struct net *net;
+	u64 __percpu *counters;
+	u32 first;			/* of the counters of enum altfib_lookup */
+	u32 every;			/* one lookup in so many is compared */
+	struct altfib_sockets __rcu *sockets;
+
+	/* A lookup that differed, to be looked at again: 0 none, 2 written. */
+	u32 pending;
+	int oif;
+	int flags;
+	u8 scope;
+	u8 dscp;
+	u8 daddr[16];			/* IPv4: the first four */
+};
+
+/* What Rust has to say; see sys/redirect.rs. RCU read side. */
+struct altfib_leaf *altfib_rust_leaf(const void *owner, u32 daddr);
+struct altfib_route6 *altfib_rust_route6(const void *owner, u64 high, u64 low);
+void altfib_rust_differs(const void *owner);
 
 enum altfib_nexthop_flags {
 	ALTFIB_NH_DSCP		= 1,	/* its prefixes are the kernel's to decide */

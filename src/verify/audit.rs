@@ -179,7 +179,12 @@ impl Audited for Ipv4 {
             ipv4::Match::LocalPrefix | ipv4::Match::Unclear => return Agreement::Kernels,
             ipv4::Match::None => None,
         };
-        fib::agreement(net, at.table, at.addr, nh, rcu)
+        let agreement = fib::agreement(net, at.table, at.addr, nh, rcu);
+        let is_main = at.table == 0 || at.table == fib::TABLE_MAIN;
+        match serving.leaf(at.addr).filter(|_| is_main) {
+            Some(leaf) if !leaf.agrees(net, at.addr, rcu) => Agreement::Different,
+            _ => agreement,
+        }
     }
 
     fn compare_again(net: &Net, mirror: &Mirror<Self>, at: Border<u32>) -> Result<Agreement> {

@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The prefixes of the main table one by one, for lookups that must say which prefix it was.
+//!
+//! The table of [`super::tables`] maps addresses to next hops, and thousands of prefixes share one,
+//! which is what keeps it small. `struct fib_result` names the prefix, and the list of routes from
+//! which the kernel's own rules choose. So there is a second table beside it while it is wanted,
+//! whose values are numbers of [`Leaf`] records, one for each prefix.
+
+use super::bulk::Bulk;
+use super::Why;
+use crate::lpm;
+use crate::lpm::Algorithm;
+use crate::lpm::Prefix;
+use crate::lpm::V4;
+use crate::sys::leaf::Leaf;
+use crate::sys::leaf::LeavesWriter;
+use crate::sys::shared::Grace;
+use kernel::alloc::Flags;
+use kernel::prelude::*;
+
+/// The reader's side.
+pub(super) struct Leaves {
+    table: lpm::Table<V4>,
+    records: crate::sys::leaf::Leaves,
+}
+
+impl Leaves {
+    /// The record of the longest prefix of `addr` (host order).
+    #[inline]
+    pub(super) fn get(&self, addr: u32) -> Option<&Leaf> {
+        match self.table.lookup(addr) {
+            0 => None,
+            id => self.records.get(id),
+        }
+    }
+}
+
+/// The writer's side.
+pub(super) struct Writer {
+    writer: lpm::Writer<V4>,
+    records: LeavesWriter,
+    /// Free numbers, oldest first; 0 if there is none.
+    free_first: u32,
+    free_last: u32,
+}
+
+impl Writer {
+    /// No prefixes, and nobody reads before [`Writer::share`].
+    #[inline(never)]
+    pub(super) fn new(
+        algorithm: Option<Algorithm>,
+        flags: Flags,
+    ) -> Result<(KBox<Leaves>, Self), Why> {
+        let (table, mut writer) = lpm::Table::new(flags)?;
+        writer.set_exclusive(true);
+        writer.set_algorithm(algorithm);
+        let (records, mut free) = crate::sys::leaf::Leaves::new();
+        let leaves = KBox::new(Leaves { table, records }, flags).map_err(|_| Why::NoMemory)?;
+        // Number 0 means "no prefix" in the table and "none" in the list.
+        free.add(&leaves.records, flags)
+            .map_err(|_| Why::NoMemory)?;
+        Ok((
+            leaves,
+            Self {
+                writer,
+                records: free,
+                free_first: 0,
+                free_last: 0,
+            },
+        ))
+    }
+
+    /// Readers are about to come.
+    pub(super) fn share(&mut self) {
+        self.writer.set_exclusive(false);
+    }
+
+    /// Bytes of the table and of the records.
+    pub(super) fn memory(&self) -> usize {
+        self.writer.memory().saturating_add(self.records.memory())
+    }
+
+    /// Pins the table to an algorithm, or lets its size choose.
+    pub(super) fn set_algorithm(
+        &mut self,
+        leaves: &Leaves,
+        algorithm: Option<Algorithm>,
+        flags: Flags,
+    ) {
+        self.writer.set_algorithm(algorithm);
+        self.writer.settle(&leaves.table, flags);
+    }
+
+    /// A record for a prefix.
+    fn take(&mut self, leaves: &Leaves, prefix: Prefix<V4>, flags: Flags) -> Result<u32, Why> {
+        let id = match self.reuse(leaves) {
+            Some(id) => id,
+            None => self
+                .records
+                .add(&leaves.records, flags)
+                .map_err(|_| Why::NoMemory)?,
+        };
+        let leaf = leaves.records.get(id).ok_or(Why::NoMemory)?;
+        leaf.start(prefix.addr(), self.records.writing());
+        Ok(id)
+    }
+
+    /// The oldest free number, if no reader can have it any more.
+    fn reuse(&mut self, leaves: &Leaves) -> Option<u32> {
+        let id = self.free_first;
+        if id == 0 {
+            return None;
+        }
+        let leaf = leaves.records.get(id)?;
+        let w = self.records.writing();
+        if !leaf.grace(w).elapsed() {
+            return None;
+        }
+        self.free_first = leaf.next(w);
+        if self.free_first == 0 {
+            self.free_last = 0;
+        }
+        Some(id)
+    }
+
+    /// Gives a record back, to which no prefix leads any more.
+    fn give(&mut self, leaves: &Leaves, id: u32) {
+        let Some(leaf) = leaves.records.get(id).filter(|_| id != 0) else {
+            return;
+        };
+        let w = self.records.writing();
+        leaf.kill(w);
+        leaf.set_grace(Grace::start(), w);
+        leaf.set_next(0, w);
+        match leaves
+            .records
+            .get(self.free_last)
+            .filter(|_| self.free_last != 0)
+        {
+            Some(last) => last.set_next(id, w),
+            None => self.free_first = id,
+        }
+        self.free_last = id;
+    }
+
+    /// Bytes that the table may take of `budget`, which the records count against as well.
+    fn limit(&mut self, budget: usize) {
+        self.writer
+            .set_budget(budget.saturating_sub(self.records.memory()));
+    }
+
+    /// A prefix that has a route now. One whose record was killed gets a fresh one, since its leaf
+    /// is another.
+    pub(super) fn add(
+        &mut self,
+        leaves: &Leaves,
+        prefix: Prefix<V4>,
+        fresh: bool,
+        budget: usize,
+        flags: Flags,
+    ) -> Result<(), Why> {
+        if !fresh && self.writer.get(prefix) != 0 {
+            return Ok(());
+        }
+        let id = self.take(leaves, prefix, flags)?;
+        self.limit(budget);
+        match self.writer.insert(&leaves.table, prefix, id, flags) {
+            Ok(old) => {
+                self.give(leaves, old);
+                Ok(())
+            }
+            Err(e) => {
+                self.give(leaves, id);
+                Err(e.into())
+            }
+        }
+    }
+
+    /// A prefix is about to have no route any more: its leaf may not be used.
+    pub(super) fn kill(&mut self, leaves: &Leaves, prefix: Prefix<V4>) {
+        let id = self.writer.get(prefix);
+        if let Some(leaf) = leaves.records.get(id).filter(|_| id != 0) {
+            leaf.kill(self.records.writing());
+        }
+    }
+
+    /// Takes a prefix out.
+    pub(super) fn remove(
+        &mut self,
+        leaves: &Leaves,
+        prefix: Prefix<V4>,
+        flags: Flags,
+    ) -> Result<(), Why> {
+        // First, so that it holds whatever else fails.
+        self.kill(leaves, prefix);
+        let old = self.writer.remove(&leaves.table, prefix, flags)?;
+        self.give(leaves, old);
+        Ok(())
+    }
+
+    /// Builds the table, which is empty, at once.
+    ///
+    /// # Context
+    ///
+    /// Process, may sleep.
+    #[inline(never)]
+    pub(super) fn build(
+        &mut self,
+        leaves: &Leaves,
+        prefixes: impl Iterator<Item = Prefix<V4>>,
+        budget: usize,
+    ) -> Result<(), Why> {
+        let mut bulk = Bulk::new();
+        for prefix in prefixes {
+            let id = self.take(leaves, prefix, GFP_KERNEL_ACCOUNT)?;
+            bulk.push(prefix, id).map_err(|_| Why::NoMemory)?;
+        }
+        self.limit(budget);
+        Ok(bulk.build(&mut self.writer, &leaves.table, |_| {})?)
+    }
+}
