@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Builds altfib.ko against a test kernel (x86, uml, x86-debug, uml-debug) or any
-# prepared tree.
+# Builds altfib.ko against a test kernel (x86, uml, x86-debug, uml-debug,
+# uml-stock) or any prepared tree.
 #
 #   build-module.sh KERNEL [VARIANT] [MAKE ARGUMENT...]
 #   build-module.sh --kdir TREE [MAKE ARGUMENT...]
@@ -11,13 +11,14 @@
 #          checked   overflow checks on, for the panic gate  ...-checked
 #          clippy    linted with the kernel's lints          ...-clippy
 #          corrupt   wrong on purpose (src/mirror/tables.rs)   ...-corrupt
+#          direct    not altfib, but selftests/direct, for its tests   ...-direct
 # The last line printed is the path of the module.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/toolchain.sh"
 become_builder "$(readlink -f "$0")" "$@"
 
-[[ $# -ge 1 ]] || die "usage: build-module.sh KERNEL [plain|checked|clippy|corrupt], or --kdir TREE"
+[[ $# -ge 1 ]] || die "usage: build-module.sh KERNEL [plain|checked|clippy|corrupt|direct], or --kdir TREE"
 
 # A tree made by somebody else names its compilers in its configuration:
 # use the same ones, or say which are missing.
@@ -68,6 +69,8 @@ uml_flags='-Crelocation-model=static -Ccode-model=large'
 
 flags=
 variant=plain
+module=$ALTFIB_TOP
+name=altfib.ko
 if [[ $1 == --kdir ]]; then
 	[[ $# -ge 2 ]] || die "--kdir needs the path of a prepared kernel tree"
 	tree=$(readlink -f "$2") || die "KDIR=$2 does not exist"
@@ -83,12 +86,12 @@ else
 	kernel=$1
 	arch=$(arch_of "$kernel")
 	shift
-	case ${1:-} in plain | checked | clippy | corrupt) variant=$1 && shift ;; esac
+	case ${1:-} in plain | checked | clippy | corrupt | direct) variant=$1 && shift ;; esac
 	tree=$ALTFIB_CACHE/build/$kernel
 	[[ -f $tree/include/config/auto.conf ]] ||
 		die "the $kernel test kernel is not built yet: run \"scripts/setup.sh $kernel\""
 	set_toolchain
-	src=$(find_source) || die "the kernel source is missing: run \"make setup\""
+	src=$(source_of "$kernel") || die "the kernel source is missing: run \"make setup\""
 	KMAKE+=(-C "$src" "O=$tree" "ARCH=$arch")
 	out=$ALTFIB_CACHE/build/module-$kernel
 	[[ $kernel == uml* ]] && flags=$uml_flags
@@ -100,6 +103,12 @@ else
 	corrupt)
 		out+=-corrupt
 		flags+=' --cfg altfib_corrupt'
+		;;
+	direct)
+		out+=-direct
+		module=$ALTFIB_TOP/selftests/direct
+		name=altfib_direct.ko
+		flags=
 		;;
 	clippy)
 		out+=-clippy
@@ -120,7 +129,7 @@ if [[ $(cat "$out/.checkout" 2>/dev/null) != "$ALTFIB_TOP" ]]; then
 	printf '%s\n' "$ALTFIB_TOP" >"$out/.checkout"
 fi
 
-"${KMAKE[@]}" "M=$ALTFIB_TOP" "MO=$out" ${flags:+"KRUSTFLAGS=$flags"} \
+"${KMAKE[@]}" "M=$module" "MO=$out" ${flags:+"KRUSTFLAGS=$flags"} \
 	-j"$(nproc)" "$@" modules 9>&-
-[[ -f $out/altfib.ko ]] || die "the build ended without an error, yet made no $out/altfib.ko"
-printf '%s\n' "$out/altfib.ko"
+[[ -f $out/$name ]] || die "the build ended without an error, yet made no $out/$name"
+printf '%s\n' "$out/$name"

@@ -58,6 +58,7 @@ static int line_no;
 static int home_ns;
 static int n_floods;
 static const char *arm;		/* a mode of altfib's, or "none" (not loaded) */
+static const char *output;	/* of altfib: what follows a '+' in the arm's name */
 
 static void die(const char *fmt, ...)
 {
@@ -662,6 +663,42 @@ static void cmd_report(int argc, char **argv)
 	}
 }
 
+/*
+ * frames TAP WORD... N: since the last report, N frames came to this tap whose text
+ * has each of the words; "N+": at least so many. Else the scenario fails: for what
+ * must be so in each run, not only the same.
+ */
+static void cmd_frames(int argc, char **argv)
+{
+	static int last_line;
+	unsigned long want, got = 0;
+	size_t len;
+	char *end;
+	int i, k;
+
+	if (argc < 4)
+		die("usage: frames TAP WORD... N[+]");
+	want = strtoul(argv[argc - 1], &end, 10);
+	len = strlen(argv[1]);
+	/* Behind another one, nothing is still to come. */
+	if (last_line != line_no - 1)
+		settle(quiet_ms(0, NULL));
+	last_line = line_no;
+	for (i = 0; i < n_seen; i++) {
+		if (strncmp(seen[i].text, argv[1], len) || seen[i].text[len] != ' ')
+			continue;
+		for (k = 2; k < argc - 1 && strstr(seen[i].text, argv[k]); k++)
+			;
+		if (k == argc - 1)
+			got += seen[i].count;
+	}
+	if (got == want || (*end == '+' && got > want))
+		return;
+	for (i = 0; i < n_seen; i++)
+		printf("# %s x%u\n", seen[i].text, seen[i].count);
+	die("%lu frames %s at %s, not %s", got, argv[2], argv[1], argv[argc - 1]);
+}
+
 static void cmd_discard(int argc, char **argv)
 {
 	settle(quiet_ms(argc, argv));
@@ -835,6 +872,36 @@ static void cmd_close(int argc, char **argv)
 		die("usage: close NAME");
 	close(socks[i].fd);
 	socks[i] = socks[--n_socks];
+}
+
+/* connect NAME A:P|none: a datagram socket, once more. */
+static void cmd_connect(int argc, char **argv)
+{
+	union any_addr to = { .any.sa_family = AF_UNSPEC };
+
+	if (argc != 3)
+		die("usage: connect NAME A:P|none");
+	if (strcmp(argv[2], "none"))
+		to = parse_addr(argv[2]);
+	if (connect(socks[find_sock(argv[1])].fd, &to.any, addr_len(&to)))
+		die("connect %s: %s", argv[2], strerror(errno));
+}
+
+/* accept NAME LISTENER: the connection that waits there. */
+static void cmd_accept(int argc, char **argv)
+{
+	struct pollfd p = { .events = POLLIN };
+
+	if (argc != 3 || n_socks == MAX_SOCKS)
+		die("usage: accept NAME LISTENER");
+	p.fd = socks[find_sock(argv[2])].fd;
+	if (poll(&p, 1, 5000) != 1)
+		die("nobody connects to %s", argv[2]);
+	snprintf(socks[n_socks].name, sizeof(socks[n_socks].name), "%s", argv[1]);
+	socks[n_socks].fd = accept4(p.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	if (socks[n_socks].fd < 0)
+		die("accept: %s", strerror(errno));
+	n_socks++;
 }
 
 /* say NAME [n=N] [len=L] [to=A:P] */
@@ -1049,6 +1116,46 @@ static void cmd_counters(int argc, char **argv)
 static struct counter stat_bases[2][MAX_COUNTERS];
 static int n_stat_bases[2];
 
+/*
+ * The host's own lookups, of status. "lookups": all in the main table; "known": those
+ * of them that altfib answered, or compared; "recalled": what a socket's last route
+ * answered, or was compared with; "asked": what it did not.
+ */
+static int lookup_stats(struct counter *c, int n, bool six)
+{
+	unsigned long long answered, compared, learned, left;
+	const char *family = six ? "IPv6 " : "";
+	char line[256], *at;
+	int k;
+
+	static const char *const names[] = { "lookups", "known", "recalled", "asked" };
+	FILE *f = fopen("/proc/net/altfib/status", "re");
+
+	if (n + (int)ARRAY_SIZE(names) > MAX_COUNTERS)
+		die("too many counters");
+	for (k = 0; k < (int)ARRAY_SIZE(names); k++) {
+		snprintf(c[n + k].name, sizeof(c->name), "%s", names[k]);
+		c[n + k].val = 0;
+	}
+	while (f && fgets(line, sizeof(line), f)) {
+		if (strncmp(line, family, strlen(family)))
+			continue;
+		at = line + strlen(family);
+		if (sscanf(at, "output: %*[a-z], %llu lookups answered, %llu compared, %llu learned, %llu left",
+			   &answered, &compared, &learned, &left) == 4) {
+			c[n].val = answered + compared + learned + left;
+			c[n + 1].val = answered + compared;
+		} else if (sscanf(at, "sockets: %llu had their last route, %llu compared, %llu asked",
+				  &answered, &compared, &left) == 3) {
+			c[n + 2].val = answered + compared;
+			c[n + 3].val = left;
+		}
+	}
+	if (f)
+		fclose(f);
+	return n + ARRAY_SIZE(names);
+}
+
 static int altfib_stats(const char *ns, struct counter *c, bool six)
 {
 	char line[2048], *save, *tok;
@@ -1087,6 +1194,7 @@ static int altfib_stats(const char *ns, struct counter *c, bool six)
 	}
 	if (f)
 		fclose(f);
+	n = lookup_stats(c, n, six);
 	leave();
 	return n;
 }
@@ -1106,10 +1214,35 @@ static long long delta(const struct counter *c, int n, const char *name, bool si
 	return -1;
 }
 
+/* What became of the host's own lookups; any that differed is a difference. */
+static void show_lookups(const char *ns, bool six)
+{
+	const char *start = six ? "IPv6 output:" : "output:";
+	char line[256], *at;
+	long long n;
+	FILE *f;
+
+	enter(ns);
+	f = fopen("/proc/net/altfib/status", "re");
+	while (f && fgets(line, sizeof(line), f)) {
+		if (strncmp(line, start, strlen(start)))
+			continue;
+		printf("# %s %s", ns, line);
+		at = strstr(line, "; ");
+		if (!at || sscanf(at, "; %lld mismatches", &n) != 1 || n)
+			printf("%s: a lookup differed: %s", ns, line);
+	}
+	if (f)
+		fclose(f);
+	leave();
+}
+
 /*
  * altfib[6] NS begin
- * altfib[6] NS end [min=PERCENT] [punt=REASON[:N]]... [COLUMN=N]...
- * Checked only where the module is on; attaching while off is always an error.
+ * altfib[6] NS end [min=PERCENT] [punt=REASON[:N]]... [least=COLUMN:N]... [COLUMN=N]...
+ * Columns are lnstat's, and those of lookup_stats(). Checked only where the module is
+ * on, and what begins with "OUTPUT." or "MODE+OUTPUT." only there; attaching while off
+ * is always an error.
  */
 static void cmd_altfib(int argc, char **argv)
 {
@@ -1120,7 +1253,7 @@ static void cmd_altfib(int argc, char **argv)
 	int i, n;
 
 	if (argc < 3)
-		die("usage: altfib NS begin|end [min=PERCENT] [punt=REASON] [COLUMN=N]");
+		die("usage: altfib NS begin|end [min=PERCENT] [punt=REASON] [least=COLUMN:N] [COLUMN=N]");
 	if (!strcmp(arm, "none"))
 		return;
 	if (!strcmp(argv[2], "begin")) {
@@ -1152,6 +1285,12 @@ static void cmd_altfib(int argc, char **argv)
 			printf(", %s %lld", c[i].name + 5, d);
 	}
 	putchar('\n');
+	if (output) {
+		show_lookups(argv[1], six);
+		printf("# %s: %lld lookups, %lld of them known; %lld times a socket's last route, %lld not\n",
+		       argv[1], delta(c, n, "lookups", six), delta(c, n, "known", six),
+		       delta(c, n, "recalled", six), delta(c, n, "asked", six));
+	}
 	if (!strcmp(arm, "off")) {
 		if (fwd + local + ver)
 			printf("%s %s: attached %lld packets while off\n",
@@ -1165,11 +1304,28 @@ static void cmd_altfib(int argc, char **argv)
 		printf("%s %s: attached %lld packets in verify mode\n",
 		       argv[0], argv[1], fwd + local);
 	for (i = 3; i < argc; i++) {
-		char name[64], *eq = strchr(argv[i], '=');
+		char name[64], *eq = strchr(argv[i], '='), *dot = strchr(argv[i], '.');
 
 		if (!eq)
 			die("not KEY=VALUE: %s", argv[i]);
-		if (!strncmp(argv[i], "min=", 4)) {
+		if (dot && dot < eq) {
+			snprintf(name, sizeof(name), "%s+%s", arm, output ?: "off");
+			*dot = '\0';
+			if (strcmp(argv[i], output ?: "off") && strcmp(argv[i], name))
+				continue;
+			argv[i] = dot + 1;
+		}
+		if (!strncmp(argv[i], "least=", 6)) {
+			char *colon = strchr(eq, ':');
+
+			if (!colon)
+				die("not COLUMN:N: %s", eq + 1);
+			snprintf(name, sizeof(name), "%.*s", (int)(colon - eq - 1), eq + 1);
+			d = delta(c, n, name, six);
+			if (d < atoll(colon + 1))
+				printf("%s %s: %s moved by %lld, expected at least %s\n",
+				       argv[0], argv[1], name, d, colon + 1);
+		} else if (!strncmp(argv[i], "min=", 4)) {
 			if (share < atof(eq + 1))
 				printf("%s %s: attached %.1f %%, fewer than the %s %% expected\n",
 				       argv[0], argv[1], share, eq + 1);
@@ -1248,11 +1404,21 @@ static bool both_serve(char *line, size_t size)
 	return n == 2;
 }
 
-/* Puts @argv[1] into the mode of this arm, and waits until it is in force. */
+static void wait_serving(const char *ns)
+{
+	uint64_t end = now_ms() + 10000;
+	char line[256];
+
+	while (!both_serve(line, sizeof(line))) {
+		if (now_ms() > end)
+			die("%s does not serve after 10 s: %s", ns, line);
+		sleep_us(2000);
+	}
+}
+
+/* Puts the namespaces into the mode of this arm, and waits until it is in force. */
 static void cmd_arm(int argc, char **argv)
 {
-	char line[256];
-	uint64_t end;
 	int i, err;
 
 	if (!strcmp(arm, "none"))
@@ -1263,12 +1429,14 @@ static void cmd_arm(int argc, char **argv)
 		if (err)
 			die("net.altfib.mode = %s in %s: %s", arm, argv[i],
 			    strerror(-err));
-		end = now_ms() + 10000;
-		while (strcmp(arm, "off") && !both_serve(line, sizeof(line))) {
-			if (now_ms() > end)
-				die("%s does not serve after 10 s: %s",
-				    argv[i], line);
-			sleep_us(2000);
+		if (strcmp(arm, "off"))
+			wait_serving(argv[i]);
+		if (output) {
+			err = write_sysctl("net/altfib/output", output);
+			if (err)
+				die("net.altfib.output = %s in %s: %s", output,
+				    argv[i], strerror(-err));
+			wait_serving(argv[i]);
 		}
 		leave();
 	}
@@ -1841,6 +2009,7 @@ static const struct {
 	void (*run)(int argc, char **argv);
 	int rest_from;		/* this argument is the rest of the line */
 } commands[] = {
+	{ "accept",	cmd_accept,	0 },
 	{ "altfib",	cmd_altfib,	0 },
 	{ "altfib6",	cmd_altfib,	0 },
 	{ "altfib-set",	cmd_altfib_set,	3 },
@@ -1848,6 +2017,7 @@ static const struct {
 	{ "audit",	cmd_audit,	0 },
 	{ "change",	cmd_change,	0 },
 	{ "close",	cmd_close,	0 },
+	{ "connect",	cmd_connect,	0 },
 	{ "counters",	cmd_counters,	0 },
 	{ "counters6",	cmd_counters,	0 },
 	{ "cpu",	cmd_cpu,	0 },
@@ -1859,6 +2029,7 @@ static const struct {
 	{ "flood",	cmd_flood,	0 },
 	{ "flood-end",	cmd_flood_end,	0 },
 	{ "flow",	cmd_flow,	0 },
+	{ "frames",	cmd_frames,	0 },
 	{ "ip",		cmd_ip,		2 },
 	{ "ip6",	cmd_ip,		2 },
 	{ "links",	cmd_links,	0 },
@@ -1953,6 +2124,20 @@ struct run {
 	int status;
 };
 
+/* MODE, or MODE+OUTPUT. */
+static void set_arm(const char *name)
+{
+	char *mode = strdup(name);
+	char *plus = strchr(mode, '+');
+
+	arm = mode;
+	output = NULL;
+	if (plus) {
+		*plus = '\0';
+		output = plus + 1;
+	}
+}
+
 static void run_captured(struct run *r, const char *script, size_t size,
 			 const char *mode)
 {
@@ -1969,7 +2154,7 @@ static void run_captured(struct run *r, const char *script, size_t size,
 	if (!pid) {
 		dup2(fd, STDOUT_FILENO);
 		dup2(fd, STDERR_FILENO);
-		arm = mode;
+		set_arm(mode);
 		if (size) {
 			f = fmemopen((void *)script, size, "r");
 			run_script(f);
@@ -2081,7 +2266,7 @@ int main(int argc, char **argv)
 	if (home_ns < 0)
 		die("cannot open the own network namespace");
 	if (argc == 2) {
-		arm = argv[1];
+		set_arm(argv[1]);
 		run_script(stdin);
 		return 0;
 	}
@@ -2096,7 +2281,7 @@ int main(int argc, char **argv)
 		return rc;
 	}
 	if (argc != 3 || strcmp(argv[1], "--check")) {
-		fprintf(stderr, "usage: probe [--check|--compare ARM] on|off|none\n");
+		fprintf(stderr, "usage: probe [--check|--compare ARM] MODE[+OUTPUT]|none\n");
 		return 2;
 	}
 	run_captured(&r, script, size, argv[2]);
