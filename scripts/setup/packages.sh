@@ -5,15 +5,15 @@
 
 packages_common=(
 	# building a kernel, and C programs of the tests
-	make gcc libc6-dev flex bison bc libelf-dev perl xz-utils python3
+	make gcc libc6-dev flex bison bc libelf-dev patch perl xz-utils python3
 	# fetching what is no package
 	ca-certificates python3-venv
 	# running it: virtme-ng's emulator, and udev, without which it gives no output
 	qemu-system-x86 udev kmod procps util-linux iproute2
 	# the demo: its traffic and its table of real routes
 	iputils-ping curl python3-minimal libloc-database location
-	# the tests: other hooks beside ours, lint
-	nftables shellcheck
+	# the tests: other hooks beside ours, a tunnel, lint
+	nftables wireguard-tools shellcheck
 	# one of the kernel's own selftests, icmp.sh
 	tcpdump
 )
