@@ -3,7 +3,8 @@
 #
 # Everything between a fresh Debian and a booting test kernel.
 #
-#   setup.sh [KERNEL...]        uml x86 uml-suites uml-debug x86-debug; default the first two
+#   setup.sh [KERNEL...]        uml x86 uml-stock uml-suites uml-debug x86-debug; default the first two
+#   setup.sh [KERNEL...] dns    and the name servers of selftests/dns.sh
 #
 # Each step (scripts/setup/STEP.sh) has three functions:
 #   STEP_done   true if there is nothing to do; must be fast
@@ -14,13 +15,21 @@
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 . "$ALTFIB_TOP/scripts/toolchain.sh"
-for part in check packages tools source kernel; do
+for part in check packages tools source dns kernel; do
 	# shellcheck source=/dev/null # each is checked by itself
 	. "$ALTFIB_TOP/scripts/setup/$part.sh"
 done
 
-kernels=("$@")
-((${#kernels[@]})) || kernels=(uml x86)
+args=("$@")
+((${#args[@]})) || args=(uml x86)
+kernels=()
+more=()
+for word in "${args[@]}"; do
+	case $word in
+	dns) more+=("$word") ;;
+	*) kernels+=("$word") ;;
+	esac
+done
 for kernel in "${kernels[@]}"; do arch_of "$kernel" >/dev/null; done
 
 # A step that ends without a sentence of its own would leave a riddle.
@@ -38,7 +47,7 @@ if [[ -z ${ALTFIB_SETUP_LOCKED:-} ]]; then
 	export ALTFIB_SETUP_LOCKED=1
 fi
 
-steps=(packages tools source)
+steps=(packages tools source "${more[@]}")
 for kernel in "${kernels[@]}"; do steps+=("kernel_$kernel"); done
 
 todo=()
@@ -46,7 +55,7 @@ for step in "${steps[@]}"; do
 	"${step}_done" || todo+=("$step")
 done
 if ((${#todo[@]} == 0)); then
-	say "Set-up: all there (${kernels[*]} kernel of Linux $(source_version "$(find_source)"), in $ALTFIB_CACHE)"
+	say "Set-up: all there (${args[*]}; Linux $(source_version "$(find_source)"), in $ALTFIB_CACHE)"
 	exit 0
 fi
 
@@ -61,7 +70,7 @@ start=$(date +%s)
 for step in "${todo[@]}"; do
 	if [[ $step != packages ]]; then
 		# From here on as the account that builds.
-		become_builder "$(readlink -f "$0")" "${kernels[@]}"
+		become_builder "$(readlink -f "$0")" "${args[@]}"
 	fi
 	# An earlier step may have brought what a later one looks for.
 	if ! "${step}_done"; then
