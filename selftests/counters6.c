@@ -8,9 +8,9 @@
 /*
  * Each address joins a group, and MLD reports it twice, by timers, as unanswered
  * solicitations are repeated: both are taken out of the counters that they are
- * part of, and not shown by themselves. One whose link is gone when its timer
- * ends is in OutRequests and in no other counter, so that one is not shown: what a
- * host sends is in OutTransmits.
+ * part of, and not shown by themselves. One whose link is gone, or has IPv6 off, when
+ * its timer ends is in OutRequests or OutDiscards and in no other counter, so these
+ * are not shown: what is sent is in OutTransmits, and what is forwarded at the taps.
  */
 static const char *const less[][2] = {
 	{ "Ip6InReceives", "Ip6InMcastPkts" },
@@ -37,6 +37,7 @@ static int hidden(const char *name)
 {
 	return strstr(name, "Mcast") || strstr(name, "MLD") ||
 	       !strcmp(name, "Ip6OutRequests") ||
+	       !strcmp(name, "Ip6OutDiscards") ||
 	       !strcmp(name, "Icmp6OutType143") ||
 	       !strcmp(name, "Icmp6OutNeighborSolicits") ||
 	       !strcmp(name, "Icmp6OutType135");

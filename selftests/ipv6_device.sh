@@ -361,11 +361,11 @@ gateway_relearned() {
 	topo6
 	lines <<-EOT
 	ip6 afr neigh del 2001:db8:2::2 dev r1
-	$TX6 dst=2001:db8:a::1 n=20
+	$TX6 dst=2001:db8:a::1 n=40
 	settle 200
 	report resolved
 	ip6 afr neigh del 2001:db8:2::2 dev r1
-	$TX6 dst=2001:db8:a::1 n=20
+	$TX6 dst=2001:db8:a::1 n=40
 	settle 200
 	EOT
 	# Solicitations are multicast at first, and by timers later.
