@@ -3,12 +3,15 @@
 #
 # Inside a guest: runs suites of the kernel's own network selftests.
 #
-#   kernel-selftests-guest.sh MODE FOLDER SUITE...
+#   kernel-selftests-guest.sh ARM FOLDER SUITE...
 #
+# ARM is a mode, or MODE+OUTPUT, which is then set in each namespace that a suite makes.
 # FOLDER is tools/testing/selftests/net, or a copy with helpers built.  Leaves
 # SUITE.log and SUITE.sample (altfib's counters) in $ALTFIB_OUT for each.
 set -u
-mode=$1
+mode=${1%%+*}
+output=${1#"$mode"}
+output=${output#+}
 folder=$2
 shift 2
 
@@ -50,6 +53,10 @@ netns\ del* | "-all netns del"* | "-a netns del"*)
 		rm /tmp/ks/sample.\$\$
 	done
 	exit \$rc ;;
+netns\ add*)
+	$ip "\$@" || exit
+	[ -z "$output" ] || nsenter --net="/run/netns/\$3" sh -c 'echo $output >/proc/sys/net/altfib/output'
+	exit ;;
 esac
 exec $ip "\$@"
 EOT
@@ -65,7 +72,8 @@ for suite in "$@"; do
 	: >/tmp/ks/sample
 	rmmod altfib 2>/dev/null
 	insmod "$ALTFIB_KO" "mode=$mode" || exit 1
-	echo "== $suite mode=$mode"
+	[ -z "$output" ] || echo "$output" >/proc/sys/net/altfib/output || exit 1
+	echo "== $suite mode=$mode${output:+ output=$output}"
 	echo "altfib: $suite" >/dev/kmsg
 	start=$SECONDS
 	rc=0
@@ -74,7 +82,7 @@ for suite in "$@"; do
 	forwarding/*)
 		# These build all in the one namespace they are called in, and may
 		# leave something behind.
-		$ip netns add suite
+		ip netns add suite
 		$ip -n suite link set lo up
 		inside=("$ip" netns exec suite)
 		;;

@@ -10,7 +10,8 @@
 # SUITE is a path below tools/testing/selftests/net, with arguments if need be,
 # as one word: 'fib_nexthops.sh -t "basic ipv4_fcnal"'.  Default: fast, in the uml
 # kernel, and uml-suites for all else.  Arms (default: off on verify) are values of the
-# module's parameter mode=, so they hold for every namespace; each arm has a guest
+# module's parameter mode=, so they hold for every namespace, or MODE+OUTPUT for
+# net.altfib.output besides (in User-Mode Linux); each arm has a guest
 # of its own, N at a time (default: as many as CPUs).  The first is what the
 # others are compared with; "verify" has the kernel decide, and compares each
 # packet too.  ALTFIB_SUITE_TIMEOUT: seconds for each suite (600).  In uml-suites

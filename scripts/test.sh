@@ -3,10 +3,10 @@
 #
 # make test: set-up, then all tests, stage by stage.
 #
-#   test.sh               lint host uml x86
+#   test.sh               lint host uml debug x86
 #   test.sh STAGE...      any of these, or uml-debug x86-debug kernel replay churn
 #
-# Without arguments one test of each program may fail and be run once more: an hour of
+# Without arguments two tests of each program may fail and be run once more: an hour of
 # packets, timers and emulation on a shared machine is not to be thrown away by one
 # report that a host sent by itself.  What passed only then is listed.  Nobody runs a
 # warning of the kernel away: the log is read once, at each program's end.
@@ -22,23 +22,25 @@ set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
 # Minutes on 2 CPUs after the set-up.  A guest may take twice its budget.
-declare -A budget=([lint]=2 [host]=12 [uml]=12 [x86]=30 [uml-debug]=40 [x86-debug]=90 [kernel]=180 [replay]=20 [churn]=400)
+declare -A budget=([lint]=2 [host]=12 [uml]=22 [debug]=15 [x86]=35 [uml-debug]=40 [x86-debug]=90 [kernel]=180 [replay]=20 [churn]=400)
 # Fewer tests than this mean that something was not run; whoever adds tests
 # raises it.
-declare -A minimum=([lint]=6 [host]=63 [uml]=610 [x86]=378 [uml-debug]=353 [x86-debug]=119 [kernel]=179 [replay]=8 [churn]=48)
+declare -A minimum=([lint]=6 [host]=63 [uml]=755 [debug]=205 [x86]=378 [uml-debug]=353 [x86-debug]=119 [kernel]=179 [replay]=8 [churn]=48)
 
 stages=("$@")
-retries=$(($# == 0))
-((${#stages[@]})) || stages=(lint host uml x86)
+retries=$(($# ? 0 : 2))
+((${#stages[@]})) || stages=(lint host uml debug x86)
 for stage in "${stages[@]}"; do
 	[[ -n ${budget[$stage]:-} ]] || die "no stage is called \"$stage\": choose from ${!budget[*]}"
 done
 
 begin=$(date +%s)
 if [[ -z ${ALTFIB_SETUP_DONE:-} ]]; then
-	kernels=(uml x86)
+	# And two name servers, for one of the programs.
+	kernels=(uml x86 dns)
 	for stage in "${stages[@]}"; do
 		[[ $stage != *-debug ]] || kernels+=("$stage")
+		[[ $stage != debug ]] || kernels+=(uml-debug)
 		[[ $stage != kernel ]] || kernels+=(uml-suites)
 	done
 	"$ALTFIB_TOP/scripts/setup.sh" "${kernels[@]}"
@@ -140,26 +142,28 @@ build_selftests() {
 		die "the programs of the selftests did not build: $(grep -m1 error "$log" || tail -n1 "$log") (log: $log)"
 }
 
-in_guest() { # kernel cpus [mode [program...]]
+in_guest() { # kernel cpus [arm [program...]]
 	build_module "$1"
 	build_module "$1" corrupt
+	[[ $1 != x86* ]] || build_module "$1" direct
 	build_selftests
 	scripts/vm.sh --kernel "$1" --cpus "$2" --memory 3G \
-		--timeout "${guest_limit:-$((budget[$1] * 120))}" -- \
+		--timeout "${guest_limit:-$((budget[$stage] * 120))}" -- \
 		env "PROBE=$ALTFIB_CACHE/build/selftests/probe" \
 		"ALTFIB_KO_CORRUPT=$ALTFIB_CACHE/build/module-$1-corrupt/altfib.ko" \
+		"ALTFIB_KO_DIRECT=$ALTFIB_CACHE/build/module-$1-direct/altfib_direct.ko" \
 		"ALTFIB_RETRIES=$retries" "ALTFIB_ARM=${3:-on}" selftests/run-kselftest.sh "${@:4}"
 }
 stage_uml() {
 	local rc=0
 	in_guest uml 1 || rc=$?
-	say "# the comparisons once more, with mode=verify"
-	in_guest uml 1 verify forward.sh tables.sh local.sh source.sh routes.sh device.sh netfilter.sh \
-		ipv6.sh ipv6_tables.sh ipv6_device.sh || rc=$?
+	say "# the comparisons once more, with mode=verify, output=socket"
+	in_guest uml 1 verify+socket forward.sh tables.sh local.sh source.sh routes.sh device.sh netfilter.sh \
+		ipv6.sh ipv6_tables.sh ipv6_device.sh output.sh random.sh || rc=$?
 	uml_kunit || rc=$?
 	say "# some of the kernel's own selftests, with altfib off and on"
 	ALTFIB_TIMEOUT=600 ALTFIB_SUITE_TIMEOUT=300 \
-		scripts/kernel-selftests.sh --arms "off on" fast || rc=$?
+		scripts/kernel-selftests.sh --arms "off on+lookup" fast || rc=$?
 	return "$rc"
 }
 
@@ -171,8 +175,20 @@ uml_kunit() {
 		env "PROBE=$ALTFIB_CACHE/build/selftests/probe" selftests/kunit.sh
 }
 stage_x86() {
+	local rc=0
 	say "# x86 kernel with 2 CPUs"
-	in_guest x86 2
+	in_guest x86 2 || rc=$?
+	say "# with one CPU: by ftrace to the kernel's own lookups"
+	in_guest x86 1 || rc=$?
+	return "$rc"
+}
+
+# The debug kernel for everybody: what takes and gives references, in a quarter of an
+# hour.  stage_uml-debug has all of it.
+stage_debug() {
+	say "# uml-debug: KASAN, lockdep, reference trackers"
+	in_debug_guest uml-debug 1 ALTFIB_ARMINGS=20 ALTFIB_ARM_ROUNDS=30 -- \
+		forward.sh device.sh ipv6.sh ipv6_device.sh verify.sh module.sh output.sh
 }
 
 # The debug kernels, which slow everything down: User-Mode Linux runs all, and
@@ -188,8 +204,8 @@ stage_uml-debug() {
 }
 stage_x86-debug() {
 	say "# x86-debug with 2 CPUs: KASAN, lockdep, reference trackers"
-	in_debug_guest x86-debug 2 ALTFIB_CHANGES=100 ALTFIB_ROUNDS=2 ALTFIB_LOADS=10 ALTFIB_SWITCHES=200 ALTFIB_MANY=2000 -- \
-		forward.sh device.sh module.sh race_routes.sh race_devices.sh race_module.sh
+	in_debug_guest x86-debug 2 ALTFIB_CHANGES=100 ALTFIB_ROUNDS=2 ALTFIB_LOADS=10 ALTFIB_SWITCHES=200 ALTFIB_MANY=2000 ALTFIB_ARMINGS=20 ALTFIB_ARM_ROUNDS=20 -- \
+		forward.sh device.sh module.sh output.sh output_trace.sh race_routes.sh race_devices.sh race_module.sh
 }
 in_debug_guest() { # kernel cpus [VARIABLE=VALUE...] -- [program...]
 	local kernel=$1 cpus=$2
@@ -199,12 +215,14 @@ in_debug_guest() { # kernel cpus [VARIABLE=VALUE...] -- [program...]
 	shift
 	build_module "$kernel"
 	build_module "$kernel" corrupt
+	[[ $kernel != x86* ]] || build_module "$kernel" direct
 	build_selftests
 	scripts/vm.sh --kernel "$kernel" --cpus "$cpus" --memory 3G \
-		--timeout $((budget[$kernel] * 120)) -- \
+		--timeout $((budget[$stage] * 120)) -- \
 		env "PROBE=$ALTFIB_CACHE/build/selftests/probe" \
 		"ALTFIB_KO_CORRUPT=$ALTFIB_CACHE/build/module-$kernel-corrupt/altfib.ko" \
-		"ALTFIB_REPEAT=${ALTFIB_REPEAT:-5}" ALTFIB_TIMEOUT=1800 "${settings[@]}" \
+		"ALTFIB_KO_DIRECT=$ALTFIB_CACHE/build/module-$kernel-direct/altfib_direct.ko" \
+		"ALTFIB_RETRIES=$retries" "ALTFIB_REPEAT=${ALTFIB_REPEAT:-5}" ALTFIB_TIMEOUT=1800 "${settings[@]}" \
 		scripts/debug-guest.sh selftests/run-kselftest.sh "$@"
 }
 
@@ -227,6 +245,7 @@ stage_churn() {
 # The kernel's own network selftests, in the kernel that has what they ask for.
 stage_kernel() { scripts/kernel-selftests.sh all; }
 
+# The stage's functions see its name as $stage.
 run_stage() {
 	local stage=$1 log=$ALTFIB_LOG/test-$1.log start rc=0 p f n took missing
 	start=$(date +%s)

@@ -27,7 +27,7 @@ only_steady() {
 }
 
 only_equal() {
-	drive --first 1000 --count 10000 --seconds "$SECONDS_EQUAL" --shrink 30 || return 1
+	drive --arms "off $ON" --first 1000 --count 10000 --seconds "$SECONDS_EQUAL" --shrink 30 || return 1
 	awk '/^IPv[46]: .* scenarios, .* eligible/ {
 		family = $1
 		found++

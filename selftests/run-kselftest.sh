@@ -34,6 +34,11 @@ if [ "${ALTFIB_ACCEL:-}" = tcg ]; then
 fi
 
 SEQUENTIAL="forward.sh tables.sh local.sh source.sh routes.sh device.sh netfilter.sh ipv6.sh ipv6_tables.sh ipv6_device.sh control.sh verify.sh module.sh churn.sh"
+OUTPUT="output.sh tunnels.sh early_demux.sh"
+# Thousands of queries, one after the other.
+DNS="dns.sh"
+# Where it is ftrace that leads to altfib.
+TRACE="output_trace.sh"
 RACES="race_routes.sh race_devices.sh race_module.sh"
 
 echo "TAP version 13"
@@ -45,14 +50,17 @@ fi
 if [ $# != 0 ]; then
 	programs=$*
 elif [ $uml = yes ]; then
-	programs=$SEQUENTIAL
-	echo "# User-Mode Linux has one CPU and no races; not run here: $RACES"
-else
-	programs="$SEQUENTIAL $RACES"
-fi
-if [ $# = 0 ] && [ "${ALTFIB_ACCEL:-}" != tcg ]; then
 	# Hundreds of scenarios in a minute, and four in one under emulation.
-	programs="random.sh $programs"
+	programs="random.sh $SEQUENTIAL $OUTPUT $DNS"
+	echo "# User-Mode Linux has one CPU and no races; not run here: $RACES"
+elif [ "${ALTFIB_ACCEL:-}" = tcg ]; then
+	# ftrace switches a function's first bytes as static keys are switched, 200 times
+	# and more, while other CPUs run them: with one CPU, or not under this emulation.
+	programs="$SEQUENTIAL $RACES"
+	[ "$(cpus)" != 1 ] || programs="output.sh early_demux.sh $TRACE"
+	echo "# emulated: with several CPUs $SEQUENTIAL $RACES, with one output.sh early_demux.sh $TRACE"
+else
+	programs="random.sh $SEQUENTIAL $OUTPUT $DNS $TRACE $RACES"
 fi
 
 total=2
