@@ -850,6 +850,41 @@ static __always_inline enum altfib_outcome altfib_find_dst(const struct altfib_p
 /* Packets until the next one that is to be verified, less one. */
 static DEFINE_PER_CPU(u32, altfib_unverified);
 
+/* Of every so many packets one is to be verified. */
+static __always_inline bool altfib_verify_due(u32 every)
+{
+	/* Negative is large: due by count, or since the interval has become shorter. */
+	if (likely((u32)this_cpu_dec_return(altfib_unverified) < every - 1))
+		return false;
+	this_cpu_write(altfib_unverified, every - 1);
+	return true;
+}
+
+/* A route of nh is handed out: whoever keeps it has to be told when a prefix of nh goes. */
+static __always_inline void altfib_serve(struct altfib_nexthop *nh)
+{
+	if (unlikely(!READ_ONCE(nh->served)))
+		WRITE_ONCE(nh->served, 1);
+}
+
+static __always_inline enum altfib_outcome
+altfib_attach_choice(const struct altfib_packet *pkt, struct altfib_nexthop *nh,
+		     const struct altfib_choice *choice, bool probe, u32 every)
+{
+	if (probe && altfib_socket_claims(pkt->net, pkt->skb))
+		return ALTFIB_EARLY_DEMUX;
+	if (unlikely(altfib_verify_due(every)))
+		return ALTFIB_VERIFY_DUE;
+	if (unlikely(choice->group)) {
+		if (!altfib_take_member(pkt->skb, choice))
+			return ALTFIB_BUSY;
+		/* No slot of ours was filled. */
+		altfib_serve(nh);
+	}
+	skb_dst_set_noref(pkt->skb, choice->dst);
+	return nh->type == RTN_LOCAL ? ALTFIB_LOCAL : ALTFIB_FORWARD;
+}
+
 /*
  * Attach the cached dst of nh; of every so many packets one is to be verified
  * instead. probe asks whether a socket would claim the packet in early demux.
@@ -860,7 +895,7 @@ static DEFINE_PER_CPU(u32, altfib_unverified);
  * as altfib_find_dst().
  */
 enum altfib_outcome altfib_helper_attach(const struct altfib_packet *pkt,
-					 const struct altfib_nexthop *nh, bool probe, u32 every)
+					 struct altfib_nexthop *nh, bool probe, u32 every)
 {
 	struct altfib_choice choice;
 	enum altfib_outcome reason;
@@ -868,18 +903,7 @@ enum altfib_outcome altfib_helper_attach(const struct altfib_packet *pkt,
 	reason = altfib_find_dst(pkt, nh, &choice);
 	if (unlikely(reason != ALTFIB_NO_OBJECTION))
 		return reason;
-	if (probe && altfib_socket_claims(pkt->net, pkt->skb))
-		return ALTFIB_EARLY_DEMUX;
-
-	/* Negative is large: due by count, or since the interval has become shorter. */
-	if (unlikely((u32)this_cpu_dec_return(altfib_unverified) >= every - 1)) {
-		this_cpu_write(altfib_unverified, every - 1);
-		return ALTFIB_VERIFY_DUE;
-	}
-	if (unlikely(choice.group) && !altfib_take_member(pkt->skb, &choice))
-		return ALTFIB_BUSY;
-	skb_dst_set_noref(pkt->skb, choice.dst);
-	return nh->type == RTN_LOCAL ? ALTFIB_LOCAL : ALTFIB_FORWARD;
+	return altfib_attach_choice(pkt, nh, &choice, probe, every);
 }
 
 static void altfib_describe_dst(const struct dst_entry *dst, struct altfib_answer *answer)
