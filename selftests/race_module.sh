@@ -51,7 +51,6 @@ absent() {
 	! altfib_loaded || rmmod altfib
 }
 
-# The mirror serves a moment before the hook is there.
 only_loads() {
 	local i
 
@@ -74,6 +73,7 @@ only_loads() {
 		stop
 	} | run_scenario on >"$TMP/loads" || {
 		grep -v '^#' "$TMP/loads" | head -n 5
+		tail -n 5 "$TMP/loads"
 		return 1
 	}
 	awk '/^# altfib6* on/ { n++; last = $0 }

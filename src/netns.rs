@@ -149,6 +149,8 @@ pub(crate) struct Side<K: Kind> {
     hook: Hook<Namespace, K>,
     #[pin]
     notifier: FibNotifier<Namespace, K>,
+    /// Packets come by the hook: `hooked` of its switch, for whoever may not wait for that.
+    sees: AtomicBool,
 }
 
 impl<K: Family> Side<K>
@@ -161,7 +163,15 @@ where
             mirror <- Mirror::new(key),
             hook <- Hook::new(),
             notifier <- FibNotifier::new(),
+            sees: AtomicBool::new(false),
         })
+    }
+
+    /// Why packets are the kernel's; `None` if they are altfib's.
+    pub(crate) fn why_not(&self) -> Option<Why> {
+        self.mirror
+            .why_not()
+            .or((!self.sees.load(Relaxed)).then_some(Why::Loading))
     }
 
     #[inline]
@@ -257,6 +267,7 @@ where
                 return Err(Why::Refused);
             }
             switch.hooked = true;
+            self.sees.store(true, Relaxed);
         }
         Ok(())
     }
@@ -290,6 +301,7 @@ where
             // SAFETY: It is registered, and the switches are locked.
             unsafe { self.hook.unregister(ns.net) };
             switch.hooked = false;
+            self.sees.store(false, Relaxed);
         }
         self.mirror.stop(why);
     }
@@ -337,6 +349,11 @@ impl Namespace {
     #[inline]
     pub(crate) fn counts(&self) -> &Counts {
         &self.ipv4.counts
+    }
+
+    /// As [`Side::why_not`], of IPv4.
+    pub(crate) fn why_not(&self) -> Option<Why> {
+        self.ipv4.why_not()
     }
 
     /// All that is of IPv6; what has no family in its name is of IPv4, or of both.

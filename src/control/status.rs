@@ -26,7 +26,7 @@ impl seq::Page for Status {
         };
         let counts = ns.counts();
         let sizes = ns.mirror().sizes();
-        match ns.mirror().why_not() {
+        match ns.why_not() {
             None => seq_print!(out, "serving: yes\n"),
             Some(why) => seq_print!(out, "serving: no ({})\n", why.text()),
         }
@@ -91,7 +91,7 @@ impl seq::Page for Status {
         lookups(ns, counts, sizes.leaves, out, "");
         let side = ns.ipv6();
         let sizes = side.mirror().sizes();
-        match side.mirror().why_not() {
+        match side.why_not() {
             None => seq_print!(out, "IPv6 serving: yes\n"),
             Some(why) => seq_print!(out, "IPv6 serving: no ({})\n", why.text()),
         }
