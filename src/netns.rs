@@ -764,7 +764,7 @@ impl PerNet for Namespace {
         self.ipv6.switch_off(&self, &mut switches.ipv6, Why::Off);
         self.ipv6.unfollow(&self, &mut switches.ipv6);
         drop(switches);
-        // Nobody is left who could schedule it again.
+        // A packet or a lookup under way may still ask for it, in vain.
         self.work.cancel();
     }
 }

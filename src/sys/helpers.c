@@ -850,13 +850,13 @@ static __always_inline enum altfib_outcome altfib_find_dst(const struct altfib_p
 /* Packets until the next one that is to be verified, less one. */
 static DEFINE_PER_CPU(u32, altfib_unverified);
 
-/* Of every so many packets one is to be verified. */
-static __always_inline bool altfib_verify_due(u32 every)
+/* Of every so many one is due; left counts down to it. */
+static __always_inline bool altfib_due(u32 __percpu *left, u32 every)
 {
 	/* Negative is large: due by count, or since the interval has become shorter. */
-	if (likely((u32)this_cpu_dec_return(altfib_unverified) < every - 1))
+	if (likely((u32)this_cpu_dec_return(*left) < every - 1))
 		return false;
-	this_cpu_write(altfib_unverified, every - 1);
+	this_cpu_write(*left, every - 1);
 	return true;
 }
 
@@ -873,7 +873,7 @@ altfib_attach_choice(const struct altfib_packet *pkt, struct altfib_nexthop *nh,
 {
 	if (probe && altfib_socket_claims(pkt->net, pkt->skb))
 		return ALTFIB_EARLY_DEMUX;
-	if (unlikely(altfib_verify_due(every)))
+	if (unlikely(altfib_due(&altfib_unverified, every)))
 		return ALTFIB_VERIFY_DUE;
 	if (unlikely(choice->group)) {
 		if (!altfib_take_member(pkt->skb, choice))

@@ -118,12 +118,7 @@ static DEFINE_PER_CPU(u32, altfib_unchecked);
 
 static bool altfib_check_due(const struct altfib_redirect *r)
 {
-	u32 every = READ_ONCE(r->every);
-
-	if (likely((u32)this_cpu_dec_return(altfib_unchecked) < every - 1))
-		return false;
-	this_cpu_write(altfib_unchecked, every - 1);
-	return true;
+	return altfib_due(&altfib_unchecked, READ_ONCE(r->every));
 }
 
 /* fib_lookup_good_nhc() */

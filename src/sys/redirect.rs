@@ -224,7 +224,8 @@ impl<T: Answer> Redirect<T> {
     /// # Safety
     ///
     /// `owner` and `counters`, which are allocated, stay valid until a grace period after
-    /// [`Redirect::remove`]; calls of the two are serialised and alternate.
+    /// [`Redirect::remove`]; calls of the two are serialised and alternate, and a grace period has
+    /// passed since the last of those.
     pub(crate) unsafe fn add<const N: usize>(
         &self,
         net: &Net,
@@ -234,7 +235,7 @@ impl<T: Answer> Redirect<T> {
         every: u32,
     ) {
         let raw = self.raw.get();
-        // SAFETY: Not added, so nobody looks at it.
+        // SAFETY: Not added, and since a grace period, so nobody looks at it.
         unsafe {
             raw.write(bindings::altfib_redirect {
                 owner: owner.cast(),

@@ -90,14 +90,15 @@ impl<T: HasDelayedWork> DelayedWork<T> {
         };
     }
 
-    /// Takes back what waits, and waits for what runs.
+    /// Takes back what waits, and waits for what runs. What is scheduled after this is not done: a
+    /// packet or a lookup under way elsewhere may still want it.
     ///
     /// # Context
     ///
     /// Process, may sleep; not from the work itself, and with no lock that the work takes.
     pub(crate) fn cancel(&self) {
         // SAFETY: The work is initialised.
-        unsafe { bindings::cancel_delayed_work_sync(self.raw.get()) };
+        unsafe { bindings::disable_delayed_work_sync(self.raw.get()) };
     }
 }
 
