@@ -30,8 +30,8 @@ network() {
 		addr add 2001:db8:18::1/64 dev out0 nodad
 		link set out0 up
 		route add default metric 1000 via 198.18.0.10
-		-6 route add default metric 2048 via 2001:db8:18::10
 	END
+	ip -6 route add default metric 2048 via 2001:db8:18::10
 	for ((i = 10; i < 104; i++)); do
 		echo "neigh add 198.18.0.$i lladdr 02:00:00:00:01:$(printf %02x "$i") dev out0 nud permanent"
 		echo "neigh add 2001:db8:18::$i lladdr 02:00:00:00:01:$(printf %02x "$i") dev out0 nud permanent"
