@@ -3,7 +3,7 @@
 #
 # make test: set-up, then all tests, stage by stage.
 #
-#   test.sh               lint host uml debug x86
+#   test.sh               host uml lint debug x86
 #   test.sh STAGE...      any of these, or uml-debug x86-debug kernel replay churn
 #
 # Without arguments two tests of each program may fail and be run once more: an hour of
@@ -29,7 +29,8 @@ declare -A minimum=([lint]=6 [host]=63 [uml]=755 [debug]=205 [x86]=440 [uml-debu
 
 stages=("$@")
 retries=$(($# ? 0 : 2))
-((${#stages[@]})) || stages=(lint host uml debug x86)
+# What needs the kernel for User-Mode Linux only comes first, see below.
+((${#stages[@]})) || stages=(host uml lint debug x86)
 for stage in "${stages[@]}"; do
 	[[ -n ${budget[$stage]:-} ]] || die "no stage is called \"$stage\": choose from ${!budget[*]}"
 done
@@ -37,16 +38,35 @@ done
 begin=$(date +%s)
 if [[ -z ${ALTFIB_SETUP_DONE:-} ]]; then
 	# And two name servers, for one of the programs.
-	kernels=(uml x86 dns)
+	kernels=(uml dns)
+	later=(x86)
 	for stage in "${stages[@]}"; do
-		[[ $stage != *-debug ]] || kernels+=("$stage")
-		[[ $stage != debug ]] || kernels+=(uml-debug)
-		[[ $stage != kernel ]] || kernels+=(uml-suites)
+		[[ $stage != *-debug ]] || later+=("$stage")
+		[[ $stage != debug ]] || later+=(uml-debug)
+		[[ $stage != kernel ]] || later+=(uml-suites)
 	done
+	# User-Mode Linux has one CPU: where there is memory for both, the other kernels are
+	# built on the rest meanwhile.
+	memory_kb=$(awk '/^MemTotal:/{print $2}' /proc/meminfo)
+	if ((memory_kb < 7000000)) || [[ ! " ${stages[*]} " =~ \ (host|uml)\  ]]; then
+		kernels+=("${later[@]}")
+		later=()
+	fi
 	"$ALTFIB_TOP/scripts/setup.sh" "${kernels[@]}"
 	export ALTFIB_SETUP_DONE=1
+	if ((${#later[@]})); then
+		export ALTFIB_LATER=$ALTFIB_LOG/setup-later
+		rm -f "$ALTFIB_LATER.status"
+		say "Set-up of the other kernels goes on meanwhile (${later[*]}; log: $ALTFIB_LATER.log)"
+		(
+			rc=0
+			ALTFIB_SETUP_DONE='' nice -n 15 "$ALTFIB_TOP/scripts/setup.sh" "${later[@]}" \
+				>"$ALTFIB_LATER.log" 2>&1 </dev/null || rc=$?
+			echo "$rc" >"$ALTFIB_LATER.status"
+		) &
+	fi
 fi
-become_builder ALTFIB_DATA="${ALTFIB_DATA:-}" CI="${CI:-}" "$(readlink -f "$0")" "$@"
+become_builder ALTFIB_DATA="${ALTFIB_DATA:-}" ALTFIB_SETUP_DONE=1 ALTFIB_LATER="${ALTFIB_LATER:-}" CI="${CI:-}" "$(readlink -f "$0")" "$@"
 . "$ALTFIB_TOP/scripts/toolchain.sh"
 . "$ALTFIB_TOP/scripts/sanitize.sh"
 cd "$ALTFIB_TOP"
@@ -69,6 +89,15 @@ count_cargo() {
 			if ($(i+1) ~ /^passed/) p += $i
 			if ($(i+1) ~ /^failed/) f += $i}}
 		END{print p + 0, f + 0}' "$1"
+}
+
+# The kernels that were not there at the start.
+wait_for_kernels() {
+	[[ -n ${ALTFIB_LATER:-} ]] || return 0
+	while [[ ! -e $ALTFIB_LATER.status ]]; do sleep 1; done
+	[[ $(<"$ALTFIB_LATER.status") == 0 ]] ||
+		die "the set-up of the other kernels failed: $(tail -n 1 "$ALTFIB_LATER.log") (log: $ALTFIB_LATER.log)"
+	ALTFIB_LATER=
 }
 
 stage_lint() { scripts/lint.sh; }
@@ -248,6 +277,7 @@ stage_kernel() { scripts/kernel-selftests.sh all; }
 # The stage's functions see its name as $stage.
 run_stage() {
 	local stage=$1 log=$ALTFIB_LOG/test-$1.log start rc=0 p f n took missing
+	[[ $stage == @(host|uml|replay) ]] || wait_for_kernels
 	start=$(date +%s)
 	say ""
 	say "== $stage (budget ${budget[$stage]} min)"
