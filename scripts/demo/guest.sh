@@ -27,6 +27,7 @@ LOSS_SECONDS=6
 STREAM6=200000
 STREAM6_DESTINATIONS=2000
 FILE_MB=32
+REPLIES=20000
 if [[ ${ALTFIB_ACCEL:-native} == tcg ]]; then
 	STREAM=200000
 	LOSS_RATE=2000
@@ -34,9 +35,13 @@ if [[ ${ALTFIB_ACCEL:-native} == tcg ]]; then
 	STREAM6=100000
 	STREAM6_DESTINATIONS=1000
 	FILE_MB=4
+	REPLIES=2000
 fi
 
 failed=()
+output_text=()
+output_error=
+counted=
 
 say() { printf '%s\n' "$*"; }
 fail() {
@@ -398,6 +403,156 @@ try_ipv6() {
 	say "altfib attached $stream6_text"
 }
 
+# Kprobes on the two functions that walk the kernel's tables count their calls.
+tracing=$work/tracing
+probe_lookups() { # on|off
+	if [[ $1 == off ]]; then
+		[[ -e $tracing/events/altfib_demo ]] || return 0
+		echo 0 >"$tracing/events/altfib_demo/enable"
+		echo >"$tracing/kprobe_events"
+		return 0
+	fi
+	mkdir -p "$tracing"
+	mountpoint -q "$tracing" || mount -t tracefs tracefs "$tracing" 2>"$work/error" || return 1
+	[[ -e $tracing/kprobe_events ]] || return 1
+	printf 'p:altfib_demo/calls%s\n' '4 fib_table_lookup' '6 fib6_node_lookup' 2>"$work/error" \
+		>"$tracing/kprobe_events" || return 1
+	echo 1 >"$tracing/events/altfib_demo/enable"
+}
+
+# read_lookups FAMILY: sets calls, and what altfib counts: answered ones, all that it was
+# asked, and those spared by a socket's last route (kept).
+read_lookups() {
+	local name n _ line ipv6=
+	[[ $1 == 4 ]] || ipv6="IPv6 "
+	calls=0 answered=0 asked=0 kept=0
+	if [[ -n $counted ]]; then
+		while read -r name n _; do
+			[[ $name != "calls$1" ]] || calls=$n
+		done <"$tracing/kprobe_profile"
+	fi
+	while IFS= read -r line; do
+		if [[ $line =~ ^"$ipv6"output:\ .*\ ([0-9]+)\ lookups\ answered,.*\ ([0-9]+)\ learned,\ ([0-9]+)\ left ]]; then
+			answered=${BASH_REMATCH[1]}
+			asked=$((BASH_REMATCH[1] + BASH_REMATCH[2] + BASH_REMATCH[3]))
+		elif [[ $line =~ ^"$ipv6"sockets:\ ([0-9]+)\ had ]]; then
+			kept=${BASH_REMATCH[1]}
+		fi
+	done </proc/net/altfib/status
+}
+
+# set_output VALUE: or says why not.
+set_output() {
+	local i
+	if ! (echo "$1" >/proc/sys/net/altfib/output) 2>"$work/error"; then
+		output_error="output=$1 cannot be set: $(sed 's/.*: //' "$work/error")"
+		return 1
+	fi
+	for ((i = 0; i < 600; i++)); do
+		[[ $(status_line serving) != yes* || $(status_line "IPv6 serving") != yes* ]] || return 0
+		sleep 0.1
+	done
+	fail "altfib does not serve with output=$1"
+}
+
+# table_address FILE: one in a prefix that is in the table for certain.
+table_address() {
+	local prefix
+	prefix=$(sed -n "$(($(wc -l <"$1") / 3))p" "$1")
+	prefix=${prefix%%/*}
+	case $prefix in
+	*::) printf '%s1\n' "$prefix" ;;
+	*:*) printf '%s\n' "$prefix" ;;
+	*) printf '%s.1\n' "${prefix%.*}" ;;
+	esac
+}
+
+# ask_server FAMILY FROM: REPLIES requests from this address, whose host has a
+# connected socket, and so looks nothing up. Sets what read_lookups does, to what these
+# requests added.
+ask_server() {
+	local to=198.18.0.1 i pid calls0 answered0 asked0 kept0
+	[[ $1 == 4 ]] || to=2001:db8:18::1
+	"$UDP" serve 5300 "$REPLIES" >"$work/serve" 2>&1 &
+	pid=$!
+	for ((i = 0; i < 300; i++)); do
+		# Port 5300 is 14B4.
+		grep -q ':14B4 ' /proc/net/udp6 /proc/net/udp && break
+		sleep 0.1
+	done
+	read_lookups "$1"
+	calls0=$calls answered0=$answered asked0=$asked kept0=$kept
+	in_ns server "$UDP" ask "$to" 5300 "$REPLIES" "$2" >"$work/ask" 2>&1 || true
+	read_lookups "$1"
+	calls=$((calls - calls0)) answered=$((answered - answered0))
+	asked=$((asked - asked0)) kept=$((kept - kept0))
+	if ! grep -qx "answers $REPLIES" "$work/ask"; then
+		fail "the UDP server's replies got lost: $(paste -sd, "$work/ask"), $(paste -sd, "$work/serve")"
+		kill "$pid" 2>/dev/null || true
+	fi
+	wait "$pid" || true
+}
+
+# each N: for each reply, with two digits.
+each() {
+	(($1 >= 0)) || { printf '?' && return; }
+	local n=$((($1 * 100 + REPLIES / 2) / REPLIES))
+	printf '%d.%02d' $((n / 100)) $((n % 100))
+}
+
+# What the replies of a UDP server with one unconnected socket cost. The functions are
+# patched while nothing is sent: QEMU 7.2 may run an INT3 that is gone already.
+try_output() {
+	local value family walks limit
+	local -a from
+	from=([4]=$(table_address "$work/destinations") [6]=$(table_address "$work/destinations6"))
+	title "A UDP server with one unconnected socket: $(thousands $REPLIES) replies to ${from[4]}, and to ${from[6]}"
+	if [[ ! -x $UDP ]]; then
+		fail "$UDP is not built"
+		return
+	fi
+	counted=yes
+	if ! probe_lookups on; then
+		counted=
+		output_error="no kprobe counts walks here"
+	fi
+	for value in off lookup socket; do
+		if ! set_output "$value"; then
+			break
+		fi
+		for family in 4 6; do
+			ask_server "$family" "${from[family]}"
+			walks=-1
+			[[ -z $counted ]] || walks=$((calls - answered))
+			case $value in
+			off)
+				output_text[family]="$(each "$walks") with output=off"
+				[[ -z $counted ]] || ((walks >= REPLIES)) || fail "the kernel walked its table only $walks times for $REPLIES replies (IPv$family)"
+				;;
+			lookup)
+				output_text[family]+=", $(each "$walks") with lookup ($(each "$answered") answered by altfib)"
+				((answered * 100 >= REPLIES * 95)) ||
+					fail "altfib answered $answered lookups of $REPLIES replies (IPv$family)"
+				# In IPv6 the local table is another one, which the kernel looks into first.
+				limit=$((REPLIES / 20))
+				[[ $family == 4 ]] || limit=$((limit + REPLIES))
+				((walks <= limit)) || fail "the kernel walked $walks times for $REPLIES replies (IPv$family)"
+				;;
+			socket)
+				output_text[family]+=", $(each "$walks") with socket ($(each "$asked") lookups)"
+				((kept * 100 >= REPLIES * 95)) ||
+					fail "$kept of $REPLIES replies took the socket's last route (IPv$family)"
+				((walks <= REPLIES / 20)) || fail "the kernel walked $walks times for $REPLIES replies (IPv$family)"
+				;;
+			esac
+		done
+	done
+	set_output off || true
+	probe_lookups off
+	say "walks of the kernel's table for each: ${output_text[4]:-none measured}${output_error:+; $output_error}"
+	say "walks in IPv6, local table and main: ${output_text[6]:-none measured}"
+}
+
 # What altfib answers for an address: the longest of its routes that covers it.
 # One pass of grep over the million lines, with all candidates at once.
 altfib_answers() {
@@ -470,6 +625,8 @@ report() {
 	row "attached of its stream" "${stream6_text:-none} (at least 95 % expected: the first one to a route makes its dst)"
 	row "IPv6 algorithm" "$(status_line "IPv6 algorithm")"
 	row "IPv6 memory" "$(status_line "IPv6 memory")"
+	row "UDP server's replies" "walks of the kernel's table for each: ${output_text[4]:-none measured}${output_error:+; $output_error}"
+	row "IPv6 replies" "walks of its local table and its main table: ${output_text[6]:-none measured}"
 	say ""
 	side_by_side
 }
@@ -506,6 +663,7 @@ try_ping
 try_tcp
 try_stream
 try_ipv6
+if have_module; then try_output; fi
 lose_link
 have_module && report
 say ""

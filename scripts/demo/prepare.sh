@@ -50,6 +50,11 @@ fi
 libloc 4
 libloc 6
 
+# The guest cannot write there.
+mkdir -p "${UDP%/*}"
+make -s -C "$ALTFIB_TOP/selftests" OUTPUT="${UDP%/*}" "$UDP" >"$ALTFIB_LOG/udp.log" 2>&1 ||
+	die "selftests/udp.c did not build: $(grep -m1 error "$ALTFIB_LOG/udp.log" || tail -n1 "$ALTFIB_LOG/udp.log") (log: $ALTFIB_LOG/udp.log)"
+
 user() { # FAMILY FILE TABLE ORIGINS
 	local rib table=$3
 	[[ -r $2 ]] || die "cannot read the IPv$1 table $2"

@@ -2,10 +2,11 @@
 # shellcheck shell=bash
 #
 # Sourced on the host and in the guest: which table the demo and the benchmarks
-# use. ALTFIB_RIB names the user's own, ALTFIB_RIB6 that of IPv6.
+# use, and their programs. ALTFIB_RIB names the user's own, ALTFIB_RIB6 that of IPv6.
 
 # shellcheck disable=SC2034 # read by those who source this
 ROUTELOAD=$ALTFIB_CACHE/build/cargo/release/altfib-routeload
+UDP=$ALTFIB_CACHE/build/selftests/udp
 LIBLOC_TABLE=$ALTFIB_CACHE/tables/libloc-v4.txt
 LIBLOC_TABLE6=$ALTFIB_CACHE/tables/libloc-v6.txt
 
