@@ -471,8 +471,9 @@ table_address() {
 # connected socket, and so looks nothing up. Sets what read_lookups does, to what these
 # requests added.
 ask_server() {
-	local to=198.18.0.1 i pid calls0 answered0 asked0 kept0
-	[[ $1 == 4 ]] || to=2001:db8:18::1
+	local to i pid calls0 answered0 asked0 kept0
+	# The server's socket has no address: its replies come from that of the link.
+	to=$(ip route get "$2" | sed -n 's/.* src \([^ ]*\).*/\1/p')
 	"$UDP" serve 5300 "$REPLIES" >"$work/serve" 2>&1 &
 	pid=$!
 	for ((i = 0; i < 300; i++)); do
