@@ -35,7 +35,6 @@ use crate::sys::route6::Fib6Event;
 use crate::sys::route6::HeldFib6Info;
 use crate::sys::route6::Key;
 use crate::sys::route6::Route6;
-use crate::sys::shared::Grace;
 use crate::sys::time;
 use kernel::alloc::Flags;
 use kernel::prelude::*;
@@ -182,9 +181,6 @@ pub(crate) struct Routes {
     writers: Writers<V6>,
     records: route6::RoutesWriter,
     bound: u32,
-    /// Free numbers, oldest first; 0 if there is none.
-    free_first: u32,
-    free_last: u32,
     loaded_at: u64,
     built_us: u64,
 }
@@ -224,35 +220,14 @@ impl Routes {
 
     /// A record for `rt`.
     fn take(&mut self, serving: &Serving, rt: HeldFib6Info, flags: Flags) -> Result<u32, Why> {
-        let id = match self.reuse(serving) {
-            Some(id) => id,
-            None => self
-                .records
-                .add(&serving.routes, flags)
-                .map_err(|_| Why::NoMemory)?,
-        };
+        let id = self
+            .records
+            .take(&serving.routes, flags)
+            .map_err(|_| Why::NoMemory)?;
         let route = serving.routes.get(id).ok_or(Why::NoMemory)?;
         route.bind(rt, self.records.writing());
         self.bound = self.bound.wrapping_add(1);
         Ok(id)
-    }
-
-    /// The oldest free number, if no reader can have it any more.
-    fn reuse(&mut self, serving: &Serving) -> Option<u32> {
-        let id = self.free_first;
-        if id == 0 {
-            return None;
-        }
-        let route = serving.routes.get(id)?;
-        let w = self.records.writing();
-        if !route.grace(w).elapsed() {
-            return None;
-        }
-        self.free_first = route.next(w);
-        if self.free_first == 0 {
-            self.free_last = 0;
-        }
-        Some(id)
     }
 
     /// Gives a record back, to which no prefix leads any more.
@@ -265,17 +240,7 @@ impl Routes {
             route.unbind(w);
             self.bound = self.bound.saturating_sub(1);
         }
-        route.set_grace(Grace::start(), w);
-        route.set_next(0, w);
-        match serving
-            .routes
-            .get(self.free_last)
-            .filter(|_| self.free_last != 0)
-        {
-            Some(last) => last.set_next(id, w),
-            None => self.free_first = id,
-        }
-        self.free_last = id;
+        self.records.give(&serving.routes, id);
     }
 
     /// Lets the prefix of `rt` lead to it.
@@ -382,17 +347,13 @@ impl Kind for Ipv6 {
     #[inline(never)]
     fn empty(plan: LoadPlan, flags: Flags) -> Result<Pair<Self>, Why> {
         let (tables, writers) = Writers::new(plan.budget, plan.algorithm, flags)?;
-        let (routes, mut records) = route6::Routes::new();
-        // Number 0 means "no route" in the tables and "none" in the list.
-        records.add(&routes, flags).map_err(|_| Why::NoMemory)?;
+        let (routes, records) = route6::Routes::new();
         let serving = KBox::new(Serving { tables, routes }, flags).map_err(|_| Why::NoMemory)?;
         let routes = KBox::new(
             Routes {
                 writers,
                 records,
                 bound: 0,
-                free_first: 0,
-                free_last: 0,
                 loaded_at: 0,
                 built_us: 0,
             },

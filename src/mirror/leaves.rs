@@ -15,7 +15,6 @@ use crate::lpm::Prefix;
 use crate::lpm::V4;
 use crate::sys::leaf::Leaf;
 use crate::sys::leaf::LeavesWriter;
-use crate::sys::shared::Grace;
 use kernel::alloc::Flags;
 use kernel::prelude::*;
 
@@ -40,9 +39,6 @@ impl Leaves {
 pub(super) struct Writer {
     writer: lpm::Writer<V4>,
     records: LeavesWriter,
-    /// Free numbers, oldest first; 0 if there is none.
-    free_first: u32,
-    free_last: u32,
 }
 
 impl Writer {
@@ -55,18 +51,13 @@ impl Writer {
         let (table, mut writer) = lpm::Table::new(flags)?;
         writer.set_exclusive(true);
         writer.set_algorithm(algorithm);
-        let (records, mut free) = crate::sys::leaf::Leaves::new();
+        let (records, free) = crate::sys::leaf::Leaves::new();
         let leaves = KBox::new(Leaves { table, records }, flags).map_err(|_| Why::NoMemory)?;
-        // Number 0 means "no prefix" in the table and "none" in the list.
-        free.add(&leaves.records, flags)
-            .map_err(|_| Why::NoMemory)?;
         Ok((
             leaves,
             Self {
                 writer,
                 records: free,
-                free_first: 0,
-                free_last: 0,
             },
         ))
     }
@@ -94,34 +85,13 @@ impl Writer {
 
     /// A record for a prefix.
     fn take(&mut self, leaves: &Leaves, prefix: Prefix<V4>, flags: Flags) -> Result<u32, Why> {
-        let id = match self.reuse(leaves) {
-            Some(id) => id,
-            None => self
-                .records
-                .add(&leaves.records, flags)
-                .map_err(|_| Why::NoMemory)?,
-        };
+        let id = self
+            .records
+            .take(&leaves.records, flags)
+            .map_err(|_| Why::NoMemory)?;
         let leaf = leaves.records.get(id).ok_or(Why::NoMemory)?;
         leaf.start(prefix.addr(), self.records.writing());
         Ok(id)
-    }
-
-    /// The oldest free number, if no reader can have it any more.
-    fn reuse(&mut self, leaves: &Leaves) -> Option<u32> {
-        let id = self.free_first;
-        if id == 0 {
-            return None;
-        }
-        let leaf = leaves.records.get(id)?;
-        let w = self.records.writing();
-        if !leaf.grace(w).elapsed() {
-            return None;
-        }
-        self.free_first = leaf.next(w);
-        if self.free_first == 0 {
-            self.free_last = 0;
-        }
-        Some(id)
     }
 
     /// Gives a record back, to which no prefix leads any more.
@@ -129,19 +99,8 @@ impl Writer {
         let Some(leaf) = leaves.records.get(id).filter(|_| id != 0) else {
             return;
         };
-        let w = self.records.writing();
-        leaf.kill(w);
-        leaf.set_grace(Grace::start(), w);
-        leaf.set_next(0, w);
-        match leaves
-            .records
-            .get(self.free_last)
-            .filter(|_| self.free_last != 0)
-        {
-            Some(last) => last.set_next(id, w),
-            None => self.free_first = id,
-        }
-        self.free_last = id;
+        leaf.kill(self.records.writing());
+        self.records.give(&leaves.records, id);
     }
 
     /// Bytes that the table may take of `budget`, which the records count against as well.

@@ -23,7 +23,6 @@ use crate::sys::nexthop::NextHop;
 use crate::sys::nexthop::Records;
 use crate::sys::nexthop::RecordsWriter;
 use crate::sys::records::Writing;
-use crate::sys::shared::Grace;
 use kernel::alloc::Flags;
 use kernel::prelude::*;
 
@@ -50,23 +49,18 @@ fn bucket(fi: &FibInfo, buckets: usize) -> usize {
     hash as usize & buckets.wrapping_sub(1)
 }
 
-/// The writer's side of the next hops: who uses which, and which numbers are free.
+/// The writer's side of the next hops: who uses which.
 pub(crate) struct NextHops {
     writer: RecordsWriter,
     /// First record of each hash chain; 0 ends a chain. Its length is a power of two.
     buckets: KVec<u32>,
     bound: u32,
-    /// Free numbers, oldest first; 0 if there is none.
-    free_first: u32,
-    free_last: u32,
 }
 
 impl NextHops {
     /// No next hops.
     pub(crate) fn new(flags: Flags) -> Result<(Records, Self)> {
-        let (records, mut writer) = Records::new();
-        // Number 0 means "no route" in the tables and "none" in the chains.
-        writer.add(&records, flags)?;
+        let (records, writer) = Records::new();
         let buckets = KVec::from_elem(0, BUCKETS_MIN, flags)?;
         Ok((
             records,
@@ -74,8 +68,6 @@ impl NextHops {
                 writer,
                 buckets,
                 bound: 0,
-                free_first: 0,
-                free_last: 0,
             },
         ))
     }
@@ -139,10 +131,7 @@ impl NextHops {
         dscp: bool,
         flags: Flags,
     ) -> Result<u32> {
-        let id = match self.reuse(records) {
-            Some(id) => id,
-            None => self.writer.add(records, flags)?,
-        };
+        let id = self.writer.take(records, flags)?;
         self.grow(records, flags);
         let bucket = bucket(fi, self.buckets.len());
         let nh = records.get(id).ok_or(ENOSPC)?;
@@ -153,24 +142,6 @@ impl NextHops {
         *head = id;
         self.bound = self.bound.wrapping_add(1);
         Ok(id)
-    }
-
-    /// The oldest free number, if no reader can have it any more.
-    fn reuse(&mut self, records: &Records) -> Option<u32> {
-        let id = self.free_first;
-        if id == 0 {
-            return None;
-        }
-        let nh = records.get(id)?;
-        let w = self.writer.writing();
-        if !nh.grace(w).elapsed() {
-            return None;
-        }
-        self.free_first = nh.chain(w);
-        if self.free_first == 0 {
-            self.free_last = 0;
-        }
-        Some(id)
     }
 
     /// Doubles the hash when its chains get long. Failing is no error: they stay long.
@@ -264,13 +235,7 @@ impl NextHops {
         if nh.is_bound(w) || nh.left(w) != 0 {
             return;
         }
-        nh.set_grace(Grace::start(), w);
-        nh.set_chain(0, w);
-        match records.get(self.free_last).filter(|_| self.free_last != 0) {
-            Some(last) => last.set_chain(id, w),
-            None => self.free_first = id,
-        }
-        self.free_last = id;
+        self.writer.give(records, id);
     }
 
     fn unchain(&mut self, records: &Records, id: u32, nh: &NextHop) {

@@ -11,6 +11,7 @@ use super::bindings;
 use super::net::Net;
 use super::rcu::ReadSide;
 use super::records;
+use super::records::Record;
 use super::records::Writing;
 use super::shared::Grace;
 use core::cell::UnsafeCell;
@@ -64,27 +65,25 @@ impl Leaf {
         // SAFETY: RCU is held, and both are valid.
         unsafe { bindings::leaf_agrees(net.as_ptr(), self.as_ptr(), addr) }
     }
+}
 
-    /// Next in the list of free ones.
-    pub(crate) fn next(&self, _w: Writing<'_>) -> u32 {
+impl Record for Leaf {
+    fn next(&self, _w: Writing<'_>) -> u32 {
         // SAFETY: Valid; the writer reads what only it writes.
         unsafe { (*self.as_ptr()).next }
     }
 
-    /// Sets it.
-    pub(crate) fn set_next(&self, id: u32, _w: Writing<'_>) {
+    fn set_next(&self, id: u32, _w: Writing<'_>) {
         // SAFETY: Valid; no reader looks at it.
         unsafe { (*self.as_ptr()).next = id };
     }
 
-    /// Grace period after which the number may be used again.
-    pub(crate) fn grace(&self, _w: Writing<'_>) -> Grace {
+    fn grace(&self, _w: Writing<'_>) -> Grace {
         // SAFETY: As for `next`.
         Grace::from_word(unsafe { (*self.as_ptr()).cookie })
     }
 
-    /// Sets that grace period.
-    pub(crate) fn set_grace(&self, grace: Grace, _w: Writing<'_>) {
+    fn set_grace(&self, grace: Grace, _w: Writing<'_>) {
         // SAFETY: As for `set_next`.
         unsafe { (*self.as_ptr()).cookie = grace.to_word() };
     }

@@ -11,6 +11,7 @@ use super::bindings;
 use super::fib::FibInfo;
 use super::net::Net;
 use super::rcu::ReadSide;
+use super::records::Record;
 use super::records::Writing;
 use super::shared::Grace;
 use core::cell::UnsafeCell;
@@ -244,7 +245,7 @@ impl NextHop {
         unsafe { (*self.as_ptr()).prefixes = n };
     }
 
-    /// Next record in the hash chain or in the list of free ones.
+    /// Next record in the hash chain, or in the list of free ones.
     pub(crate) fn chain(&self, _w: Writing<'_>) -> u32 {
         // SAFETY: As for `ifindex`.
         unsafe { (*self.as_ptr()).chain }
@@ -254,18 +255,6 @@ impl NextHop {
     pub(crate) fn set_chain(&self, id: u32, _w: Writing<'_>) {
         // SAFETY: As for `set_prefixes`.
         unsafe { (*self.as_ptr()).chain = id };
-    }
-
-    /// Grace period after which the number may be used again.
-    pub(crate) fn grace(&self, _w: Writing<'_>) -> Grace {
-        // SAFETY: As for `ifindex`.
-        Grace::from_word(unsafe { (*self.as_ptr()).cookie })
-    }
-
-    /// Sets that grace period.
-    pub(crate) fn set_grace(&self, grace: Grace, _w: Writing<'_>) {
-        // SAFETY: As for `set_prefixes`.
-        unsafe { (*self.as_ptr()).cookie = grace.to_word() };
     }
 
     /// State of the slot.
@@ -284,6 +273,26 @@ impl NextHop {
         // SAFETY: Both are valid; the helper takes RCU itself.
         unsafe { bindings::nexthop_describe(self.as_ptr(), &mut info) };
         Description(info)
+    }
+}
+
+impl Record for NextHop {
+    fn next(&self, w: Writing<'_>) -> u32 {
+        self.chain(w)
+    }
+
+    fn set_next(&self, id: u32, w: Writing<'_>) {
+        self.set_chain(id, w);
+    }
+
+    fn grace(&self, _w: Writing<'_>) -> Grace {
+        // SAFETY: As for `ifindex`.
+        Grace::from_word(unsafe { (*self.as_ptr()).cookie })
+    }
+
+    fn set_grace(&self, grace: Grace, _w: Writing<'_>) {
+        // SAFETY: As for `set_prefixes`.
+        unsafe { (*self.as_ptr()).cookie = grace.to_word() };
     }
 }
 

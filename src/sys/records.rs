@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Records by number, in pages that come as they are needed and go together.
+//!
+//! A number is used again when no reader can have it any more: its record stands in a list, the
+//! oldest first, until a grace period has passed.
 
+use super::shared::Grace;
 use core::marker::PhantomData;
 use core::mem::ManuallyDrop;
 use core::ptr;
@@ -15,6 +19,22 @@ use kernel::types::NotThreadSafe;
 /// [`RecordsWriter`].
 #[derive(Clone, Copy)]
 pub(crate) struct Writing<'a>(PhantomData<&'a ()>, NotThreadSafe);
+
+/// What a record has for its number to be used again: two fields that nobody else looks at while
+/// it is free.
+pub(crate) trait Record: Zeroable {
+    /// Number of the record behind it in the list of free ones; 0 ends the list.
+    fn next(&self, w: Writing<'_>) -> u32;
+
+    /// Sets it.
+    fn set_next(&self, id: u32, w: Writing<'_>);
+
+    /// Grace period after which the number may be used again.
+    fn grace(&self, w: Writing<'_>) -> Grace;
+
+    /// Sets that grace period.
+    fn set_grace(&self, grace: Grace, w: Writing<'_>);
+}
 
 /// Records of the first page; each of the next seven pages has twice as many as the one before,
 /// the rest [`PAGE_MAX`] each. So a namespace with a few routes pays for a few records, and no
@@ -55,7 +75,7 @@ fn page_len(page: usize) -> usize {
 /// A page, or null.
 type Page<T> = AtomicPtr<T>;
 
-/// Records by number, for readers under RCU: in [`FEW`] pages that grow, and up to `MORE` others,
+/// Records by number from 1 on, for readers under RCU: in [`FEW`] pages that grow, and up to `MORE` others,
 /// whose list comes with the first of them.
 ///
 /// Pages are added and never go before the whole does.
@@ -102,15 +122,18 @@ impl<T: Zeroable, const MORE: usize> Records<T, MORE> {
                 more: AtomicPtr::new(ptr::null_mut()),
             },
             RecordsWriter {
-                len: 0,
+                len: 1,
                 pages: 0,
                 bytes: 0,
+                free_first: 0,
+                free_last: 0,
                 _t: PhantomData,
             },
         )
     }
 
-    /// Record `id`, if there is one.
+    /// Record `id`, if there is one. Number 0 is nobody's: tables and lists say "none" by it, and
+    /// whoever has such a number does not ask.
     #[inline]
     pub(crate) fn get(&self, id: u32) -> Option<&T> {
         let (page, i) = place(id);
@@ -161,9 +184,13 @@ impl<T, const MORE: usize> Drop for Records<T, MORE> {
 ///
 /// There is one for each [`Records`].
 pub(crate) struct RecordsWriter<T, const MORE: usize> {
+    /// The number that nobody has had yet.
     len: u32,
     pages: usize,
     bytes: usize,
+    /// Free numbers, oldest first; 0 if there is none.
+    free_first: u32,
+    free_last: u32,
     _t: PhantomData<fn(T)>,
 }
 
@@ -173,7 +200,7 @@ impl<T: Zeroable, const MORE: usize> RecordsWriter<T, MORE> {
         Writing(PhantomData, NotThreadSafe)
     }
 
-    /// Number of records, bound or free.
+    /// All numbers are below this one.
     pub(crate) fn len(&self) -> u32 {
         self.len
     }
@@ -183,16 +210,11 @@ impl<T: Zeroable, const MORE: usize> RecordsWriter<T, MORE> {
         self.bytes
     }
 
-    /// Adds a free record to `records`, which must be the one it was made with, and returns its
-    /// number.
-    ///
-    /// # Errors
-    ///
-    /// `ENOMEM`; `ENOSPC` when all pages are full.
-    pub(crate) fn add(&mut self, records: &Records<T, MORE>, flags: Flags) -> Result<u32> {
+    /// Adds a free record.
+    fn add(&mut self, records: &Records<T, MORE>, flags: Flags) -> Result<u32> {
         let id = self.len;
-        let (page, i) = place(id);
-        if i == 0 && page >= self.pages {
+        let (page, _) = place(id);
+        if page >= self.pages {
             // ORDERING: Nobody else changes it.
             if page >= FEW && records.more.load(Ordering::Relaxed).is_null() {
                 let more = array(MORE, || AtomicPtr::new(ptr::null_mut()), flags)?;
@@ -214,5 +236,51 @@ impl<T: Zeroable, const MORE: usize> RecordsWriter<T, MORE> {
         }
         self.len = id.wrapping_add(1);
         Ok(id)
+    }
+}
+
+impl<T: Record, const MORE: usize> RecordsWriter<T, MORE> {
+    /// A record of `records`, which must be the one this was made with: the oldest free one if no
+    /// reader can have its number any more, else another.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`; `ENOSPC` when all pages are full.
+    pub(crate) fn take(&mut self, records: &Records<T, MORE>, flags: Flags) -> Result<u32> {
+        match self.reuse(records) {
+            Some(id) => Ok(id),
+            None => self.add(records, flags),
+        }
+    }
+
+    fn reuse(&mut self, records: &Records<T, MORE>) -> Option<u32> {
+        let id = self.free_first;
+        let record = records.get(id).filter(|_| id != 0)?;
+        let w = self.writing();
+        if !record.grace(w).elapsed() {
+            return None;
+        }
+        let next = record.next(w);
+        self.free_first = next;
+        if next == 0 {
+            self.free_last = 0;
+        }
+        Some(id)
+    }
+
+    /// Gives back record `id`, which new readers do not find any more.
+    pub(crate) fn give(&mut self, records: &Records<T, MORE>, id: u32) {
+        let Some(record) = records.get(id).filter(|_| id != 0) else {
+            return;
+        };
+        let last = self.free_last;
+        let w = self.writing();
+        record.set_grace(Grace::start(), w);
+        record.set_next(0, w);
+        match records.get(last).filter(|_| last != 0) {
+            Some(last) => last.set_next(id, w),
+            None => self.free_first = id,
+        }
+        self.free_last = id;
     }
 }

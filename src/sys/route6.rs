@@ -12,6 +12,7 @@ use super::fib::Events;
 use super::net::Net;
 use super::rcu::ReadSide;
 use super::records;
+use super::records::Record;
 use super::records::Writing;
 use super::shared::Grace;
 use core::cell::UnsafeCell;
@@ -213,36 +214,34 @@ impl Route6 {
         unsafe { bindings::route6_unbind(self.as_ptr()) };
     }
 
-    /// Next in the list of free ones.
-    pub(crate) fn next(&self, _w: Writing<'_>) -> u32 {
-        // SAFETY: As for `is`.
-        unsafe { (*self.as_ptr()).next }
-    }
-
-    /// Sets it.
-    pub(crate) fn set_next(&self, id: u32, _w: Writing<'_>) {
-        // SAFETY: Valid; no reader looks at it.
-        unsafe { (*self.as_ptr()).next = id };
-    }
-
-    /// Grace period after which the number may be used again.
-    pub(crate) fn grace(&self, _w: Writing<'_>) -> Grace {
-        // SAFETY: As for `is`.
-        Grace::from_word(unsafe { (*self.as_ptr()).cookie })
-    }
-
-    /// Sets that grace period.
-    pub(crate) fn set_grace(&self, grace: Grace, _w: Writing<'_>) {
-        // SAFETY: As for `set_next`.
-        unsafe { (*self.as_ptr()).cookie = grace.to_word() };
-    }
-
     /// What it looks like now.
     pub(crate) fn describe(&self) -> Description {
         let mut info = bindings::altfib_route6_info::default();
         // SAFETY: Both are valid; the helper takes RCU itself.
         unsafe { bindings::fib6_describe(self.as_ptr(), &mut info) };
         Description(info)
+    }
+}
+
+impl Record for Route6 {
+    fn next(&self, _w: Writing<'_>) -> u32 {
+        // SAFETY: As for `is`.
+        unsafe { (*self.as_ptr()).next }
+    }
+
+    fn set_next(&self, id: u32, _w: Writing<'_>) {
+        // SAFETY: Valid; no reader looks at it.
+        unsafe { (*self.as_ptr()).next = id };
+    }
+
+    fn grace(&self, _w: Writing<'_>) -> Grace {
+        // SAFETY: As for `is`.
+        Grace::from_word(unsafe { (*self.as_ptr()).cookie })
+    }
+
+    fn set_grace(&self, grace: Grace, _w: Writing<'_>) {
+        // SAFETY: As for `set_next`.
+        unsafe { (*self.as_ptr()).cookie = grace.to_word() };
     }
 }
 
