@@ -5,6 +5,7 @@
 #
 #   setup.sh [KERNEL...]        uml x86 uml-stock uml-suites uml-debug x86-debug; default the first two
 #   setup.sh [KERNEL...] dns    and the name servers of selftests/dns.sh
+#   setup.sh [KERNEL...] bird   and the routing daemon of scripts/bench/control.sh
 #
 # Each step (scripts/setup/STEP.sh) has three functions:
 #   STEP_done   true if there is nothing to do; must be fast
@@ -15,7 +16,7 @@
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 . "$ALTFIB_TOP/scripts/toolchain.sh"
-for part in check packages tools source dns kernel; do
+for part in check packages tools source unpack dns bird kernel; do
 	# shellcheck source=/dev/null # each is checked by itself
 	. "$ALTFIB_TOP/scripts/setup/$part.sh"
 done
@@ -26,7 +27,7 @@ kernels=()
 more=()
 for word in "${args[@]}"; do
 	case $word in
-	dns) more+=("$word") ;;
+	dns | bird) more+=("$word") ;;
 	*) kernels+=("$word") ;;
 	esac
 done

@@ -43,7 +43,7 @@ check_machine() { # STEP...
 		case $step in
 		packages) wants_root=yes && wants_net=yes ;;
 		source) [[ -n ${KSRC:-} ]] || wants_net=yes ;;
-		dns) wants_net=yes ;;
+		dns | bird) wants_net=yes ;;
 		esac
 	done
 
