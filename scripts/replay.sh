@@ -19,8 +19,7 @@ here=$(dirname "$(readlink -f "$0")")
 become_builder ALTFIB_DATA="${ALTFIB_DATA:-}" ALTFIB_RIB="${ALTFIB_RIB:-}" \
 	ALTFIB_RIB6="${ALTFIB_RIB6:-}" "$(readlink -f "$0")" "$@"
 
-# A day of one full feed: as many as 193.0.0.56 sent on 2026-05-11.
-declare -A DAY=([4]=1393421 [6]=1238235)
+. "$here/demo/updates.sh"
 
 families=("$@")
 ((${#families[@]})) || families=(4 6)
@@ -28,64 +27,15 @@ for family in "${families[@]}"; do
 	[[ $family == [46] ]] || die "\"$family\" is no family: choose 4 or 6"
 done
 
-one() { # PATTERN: the first file of that name, if there is one
-	local file
-	for file in "${ALTFIB_DATA:-/nonexistent}"/$1; do
-		[[ -r $file ]] && printf '%s\n' "$file" && return 0
-	done
-	return 1
-}
-
-declare -A real=()
-if real[4]=$(one 'ris-*-updates-v4.txt.xz'); then
-	export ALTFIB_RIB=${real[4]/-updates/}
-fi
-if real[6]=$(one 'ris-*-updates-v6.txt.xz'); then
-	export ALTFIB_RIB6=${real[6]/-updates/}
-fi
+find_updates
 "$here/routeload/build.sh"
 "$here/demo/prepare.sh"
 . "$here/demo/table.sh"
 
-# Of the real ones, 95 of 100 announce what is there already; the rest takes a
-# prefix away, or brings it back. Some prefixes flap, most do not.
-make_up() { # TABLE COUNT
-	awk -v n="$2" '{ prefix[NR - 1] = $1 }
-		END {
-			srand(1)
-			for (i = 0; i < n; i++) {
-				k = int(NR * rand() ^ 3)
-				if (k in away) {
-					delete away[k]
-					print "A", prefix[k]
-				} else if (rand() < 0.025) {
-					away[k] = 1
-					print "W", prefix[k]
-				} else {
-					print "A", prefix[k]
-				}
-			}
-		}' "$1"
-}
-
 replay() { # FAMILY
-	local table=$TABLE name=$TABLE_NAME made=$ALTFIB_CACHE/tables/replay-made-up.txt
-	if [[ $1 == 6 ]]; then
-		table=$TABLE6
-		name=$TABLE6_NAME
-		made=$ALTFIB_CACHE/tables/replay-made-up6.txt
-	fi
-	export ALTFIB_FAMILY=$1 ALTFIB_UPDATES=${real[$1]}
-	if [[ -z $ALTFIB_UPDATES ]]; then
-		if [[ ! $made -nt $table ]]; then
-			make_up "$table" "${DAY[$1]}" >"$made.new"
-			mv "$made.new" "$made"
-		fi
-		say "# IPv$1: updates made up over $name"
-		ALTFIB_UPDATES=$made
-	else
-		say "# IPv$1: $(basename "$ALTFIB_UPDATES"), RIPE NCC RIS; next hops by origin AS"
-	fi
+	updates_of "$1"
+	say "# IPv$1: $UPDATES_NAME"
+	export ALTFIB_FAMILY=$1 ALTFIB_UPDATES=$UPDATES
 	"$here/vm.sh" --kernel uml --memory 3G --timeout "${ALTFIB_TIMEOUT:-2400}" -- "$here/replay-guest.sh"
 }
 
