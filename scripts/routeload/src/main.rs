@@ -193,6 +193,7 @@ fn change_routes(args: &RouteArgs, action: Action, sample: Option<(&str, usize)>
     let read = begin.elapsed();
     let mut session = Session::new(args.kernel.settings())?;
     let mut progress = Progress::new(doing, entries.len() as u64);
+    let moment = stream::unix_time();
     for (i, e) in entries.iter().enumerate() {
         session.push(action, e.prefix, routing.as_ref().map(|r| r.target(e, 0)))?;
         if i % 4096 == 0 {
@@ -218,6 +219,9 @@ fn change_routes(args: &RouteArgs, action: Action, sample: Option<(&str, usize)>
     let mut report = Report::default();
     report.add("routes", entries.len());
     report.add(done, good);
+    report.add("begin", format_args!("{:.6}", moment.as_secs_f64()));
+    let end = moment + time;
+    report.add("end", format_args!("{:.6}", end.as_secs_f64()));
     report.add("seconds", format_args!("{:.3}", time.as_secs_f64()));
     report.add("read_seconds", format_args!("{:.3}", read.as_secs_f64()));
     report_failures(&mut report, f);
