@@ -17,6 +17,13 @@ ALL_TESTS=(
 	"only_back: loaded again as before"
 )
 
+TRACING=/sys/kernel/tracing
+
+# Where calls of the kernel's own functions can be counted.
+! grep -q ' register_kprobe$' /proc/kallsyms || ALL_TESTS+=(
+	"only_namespace_ends: namespaces that go wait for no grace period of altfib's"
+)
+
 absent() {
 	! altfib_loaded || rmmod altfib
 }
@@ -135,6 +142,33 @@ only_namespaces() {
 		rmmod altfib || return 1
 		echo "netns-del $NAMESPACES" | "$PROBE" none || return 1
 	done
+}
+
+# To unregister from the FIB notifier takes one, and the kernel takes namespaces down one after the
+# other: with altfib's two, a thousand of them would take minutes.
+only_namespace_ends() {
+	local i ends=8 calls
+
+	altfib_loaded || insert_altfib || return 1
+	mountpoint -q "$TRACING" || mount -t tracefs tracefs "$TRACING" || return 1
+	for ((i = 0; i < ends; i++)); do
+		ip netns add "ends$i" || return 1
+		ip netns exec "ends$i" timeout 60 sh -c \
+			'until grep -q "^serving: *yes" /proc/net/altfib/status; do sleep 0.1; done' || return 1
+	done
+	echo p:graces synchronize_rcu >>"$TRACING/kprobe_events"
+	echo 1 >"$TRACING/events/kprobes/graces/enable"
+	for ((i = 0; i < ends; i++)); do ip netns del "ends$i" || return 1; done
+	# As long as they would take if they waited.
+	for ((i = 0; i < 50; i++)); do
+		calls=$(awk '$1 == "graces" { print $2 }' "$TRACING/kprobe_profile")
+		((calls < ends)) || break
+		sleep 0.1
+	done
+	echo 0 >"$TRACING/events/kprobes/graces/enable"
+	echo -:graces >>"$TRACING/kprobe_events"
+	echo "# $calls grace periods for $ends namespaces"
+	((calls < ends))
 }
 
 only_back() {

@@ -277,7 +277,7 @@ where
     fn follow(&self, ns: &Namespace, switch: &mut Switch) -> Result {
         let owner = core::ptr::from_ref(ns);
         if !switch.following {
-            // SAFETY: `ns` outlives its registration: `stop` unregisters before the namespace goes.
+            // SAFETY: `ns` outlives its registration: `stop` ends it before the namespace goes.
             // The switches are locked, so the calls are serialised.
             unsafe { self.notifier.register(ns.net, owner)? };
             switch.following = true;
@@ -289,10 +289,17 @@ where
     }
 
     fn unfollow(&self, ns: &Namespace, switch: &mut Switch) {
-        if switch.following {
+        if !switch.following {
+            return;
+        }
+        switch.following = false;
+        if ns.net.is_dying() {
+            // SAFETY: It is registered. A grace period passes before `ns` is dropped, and the core frees
+            // its memory behind the end of all else in the namespace.
+            unsafe { self.notifier.abandon() };
+        } else {
             // SAFETY: It is registered, and the switches are locked.
             unsafe { self.notifier.unregister(ns.net) };
-            switch.following = false;
         }
     }
 

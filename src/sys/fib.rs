@@ -14,9 +14,11 @@ use core::marker::PhantomData;
 use core::marker::PhantomPinned;
 use core::ptr::NonNull;
 use core::sync::atomic::AtomicBool;
+use core::sync::atomic::AtomicPtr;
 use core::sync::atomic::Ordering::Relaxed;
 use kernel::error::to_result;
 use kernel::prelude::*;
+use kernel::sync::rcu;
 use kernel::types::Opaque;
 
 /// RTN_UNICAST: a route to somewhere else.
@@ -146,7 +148,7 @@ pub(crate) trait FollowFib<E: Events>: Sync {
     ///
     /// # Context
     ///
-    /// Process, RTNL held.
+    /// Atomic, inside an RCU read side section, RTNL held.
     fn nexthop_object_changed(&self);
 }
 
@@ -154,7 +156,7 @@ pub(crate) trait FollowFib<E: Events>: Sync {
 ///
 /// # Invariants
 ///
-/// While they are registered, `owner` is valid.
+/// While they are registered, `owner` is null, or valid until a grace period after it was made null.
 #[pin_data]
 #[repr(C)]
 pub(crate) struct FibNotifier<T, E> {
@@ -162,7 +164,8 @@ pub(crate) struct FibNotifier<T, E> {
     block: Opaque<bindings::notifier_block>,
     #[pin]
     objects: Opaque<bindings::notifier_block>,
-    owner: core::cell::Cell<*const T>,
+    /// Null: nobody wants events.
+    owner: AtomicPtr<T>,
     /// The first dump was void, and no other is wanted.
     void: AtomicBool,
     #[pin]
@@ -186,7 +189,7 @@ impl<T: FollowFib<E>, E: Events> FibNotifier<T, E> {
                 notifier_call: Some(Self::object_call),
                 ..Default::default()
             }),
-            owner: core::cell::Cell::new(core::ptr::null()),
+            owner: AtomicPtr::new(core::ptr::null_mut()),
             void: AtomicBool::new(false),
             _pin: PhantomPinned,
             _t: PhantomData,
@@ -201,15 +204,17 @@ impl<T: FollowFib<E>, E: Events> FibNotifier<T, E> {
     ///
     /// # Safety
     ///
-    /// `owner` stays valid until [`FibNotifier::unregister`] returns; calls of the two are
-    /// serialised, and a successful one alternates with the other.
+    /// `owner` stays valid until [`FibNotifier::unregister`] returns, or a grace period after
+    /// [`FibNotifier::abandon`]; calls are serialised, and a successful one alternates with one of the
+    /// other two.
     ///
     /// # Context
     ///
     /// Process, may sleep, takes RTNL.
     pub(crate) unsafe fn register(&self, net: &Net, owner: *const T) -> Result {
         // INVARIANT: Valid by the requirement.
-        self.owner.set(owner);
+        // ORDERING: The registration publishes it.
+        self.owner.store(owner.cast_mut(), Relaxed);
         // SAFETY: The block is pinned and initialised, `net` is valid; RTNL is not held.
         to_result(unsafe {
             bindings::register_nexthop_notifier(
@@ -243,7 +248,8 @@ impl<T: FollowFib<E>, E: Events> FibNotifier<T, E> {
     /// Process, may sleep, takes RTNL.
     pub(crate) unsafe fn dump(&self, net: &Net, owner: *const T) -> Result {
         // INVARIANT: Valid by the requirement.
-        self.owner.set(owner);
+        // ORDERING: The registration publishes it.
+        self.owner.store(owner.cast_mut(), Relaxed);
         // SAFETY: By the requirement.
         match unsafe { self.register_routes(net) } {
             Ok(()) => {
@@ -295,13 +301,29 @@ impl<T: FollowFib<E>, E: Events> FibNotifier<T, E> {
         }
     }
 
+    /// Ends it in a namespace that goes: events still come, and are ignored. To unregister would take a
+    /// grace period for each namespace, one after the other, and RTNL.
+    ///
     /// # Safety
     ///
-    /// `block` is the field of a registered notifier.
-    unsafe fn owner<'a>(block: *mut bindings::notifier_block) -> &'a T {
-        // CAST: The block is the first field.
-        // SAFETY: By the requirement and the type invariant.
-        unsafe { &*(*block.cast::<Self>()).owner.get() }
+    /// The notifiers are registered in a namespace that goes. Their owner stays valid for a grace period
+    /// from now; their memory, be they dropped, until the core has taken down all of the namespace.
+    pub(crate) unsafe fn abandon(&self) {
+        // INVARIANT: By the requirement.
+        // ORDERING: Whoever starts behind the grace period sees it.
+        self.owner.store(core::ptr::null_mut(), Relaxed);
+    }
+
+    /// Who wants the events of a notifier.
+    ///
+    /// # Safety
+    ///
+    /// The notifier is registered or being registered, and this is called inside an RCU read side section
+    /// that lasts for `'a`.
+    unsafe fn owner<'a>(this: *const Self) -> Option<&'a T> {
+        // SAFETY: By the requirement and the type invariant. What was abandoned may have been dropped,
+        // which leaves an atomic as it is, and is memory still.
+        unsafe { (*this).owner.load(Relaxed).cast_const().as_ref() }
     }
 
     /// The dump was void: something changed before it ended.
@@ -333,8 +355,10 @@ impl<T: FollowFib<E>, E: Events> FibNotifier<T, E> {
             // The core is about to dump once more; it is not registered now, so this is no veto.
             return REFUSED;
         }
-        // SAFETY: As above.
-        let owner = unsafe { Self::owner(block) };
+        // SAFETY: As above. The core calls the chain, and dumps, with RCU held.
+        let Some(owner) = (unsafe { Self::owner(this) }) else {
+            return bindings::NOTIFY_DONE as c_int;
+        };
         // SAFETY: Every event comes with its family.
         let family = unsafe { (*info.cast::<bindings::fib_notifier_info>()).family };
         if family == E::FAMILY as c_int {
@@ -362,12 +386,15 @@ impl<T: FollowFib<E>, E: Events> FibNotifier<T, E> {
             bindings::nexthop_event_type_NEXTHOP_EVENT_DEL
                 | bindings::nexthop_event_type_NEXTHOP_EVENT_REPLACE
         ) {
-            // SAFETY: The block is the field of `Self`, which the type invariant keeps valid.
-            unsafe {
+            let _guard = rcu::read_lock();
+            // SAFETY: The block is the field of `Self`, which is registered; RCU is held.
+            let owner = unsafe {
                 let this = objects.byte_sub(core::mem::offset_of!(Self, objects));
-                Self::owner(this)
+                Self::owner(this.cast::<Self>())
+            };
+            if let Some(owner) = owner {
+                owner.nexthop_object_changed();
             }
-            .nexthop_object_changed();
         }
         bindings::NOTIFY_DONE as c_int
     }

@@ -1423,6 +1423,11 @@ void *altfib_helper_net_generic(const struct net *net, unsigned int id)
 	return net_generic(net, id);
 }
 
+bool altfib_helper_net_is_dying(const struct net *net)
+{
+	return READ_ONCE(net->is_dying);
+}
+
 bool altfib_helper_net_is_init_user_ns(const struct net *net)
 {
 	return net->user_ns == &init_user_ns;

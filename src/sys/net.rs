@@ -45,6 +45,17 @@ impl Net {
         unsafe { bindings::net_is_init_user_ns(self.as_ptr()) }
     }
 
+    /// Whether it goes now, and not only altfib in it.
+    ///
+    /// # Context
+    ///
+    /// [`PerNet::stop`], which does not run for a namespace that is about to be taken down later: the
+    /// core marks a namespace and calls this with a lock held that unloading a module takes, too.
+    pub(crate) fn is_dying(&self) -> bool {
+        // SAFETY: `self` is a valid namespace.
+        unsafe { bindings::net_is_dying(self.as_ptr()) }
+    }
+
     /// Whether our copy of the kernel's address hash finds each of the namespace's addresses.
     pub(crate) fn address_hash_holds(&self) -> bool {
         // SAFETY: `self` is a valid namespace; the helper takes RCU itself.
@@ -173,12 +184,14 @@ impl<T: PerNet> PerNetRegistration<T> {
 
     /// A namespace has gone, and a grace period with it.
     ///
+    /// The core frees the memory of the slot when all others in the namespace have come to their end.
+    ///
     /// # Safety
     ///
-    /// `pre_exit` has run for `net`, and nobody else has its slot.
+    /// `pre_exit` has run for `net`, and nobody else has its slot, but for what was abandoned.
     unsafe extern "C" fn exit(net: *mut bindings::net) {
         // SAFETY: The core calls this once, after `pre_exit` and a grace period, and frees the
-        // slot's memory itself.
+        // slot's memory itself, after every `exit`.
         unsafe {
             let slot = bindings::net_generic(net, (&raw const ID).read()).cast::<T>();
             core::ptr::drop_in_place(slot);
