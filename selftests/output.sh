@@ -24,6 +24,7 @@ ALL_TESTS=(
 	"only_values: output takes off and lookup, and nothing else"
 	"only_counts: lookups that were answered are counted, and what was left"
 	"only_answers: nearly every lookup of a known prefix is answered"
+	"only_empty: output is set before there is a route"
 	"only_compared: with mode=verify each lookup is compared"
 	"only_many: a big table, all of it looked up, and its memory given back"
 	"only_arming: on and off 200 times while 4 sockets send"
@@ -461,6 +462,32 @@ only_answers() {
 	after=$(lookup_field afr "lookups answered")
 	echo "$((after - before)) of 5900 answered"
 	[ $((after - before)) -ge 5900 ]
+}
+
+# A namespace that is set up by a script has its settings first, and the kernel makes
+# its tables with the first route.
+only_empty() {
+	local before rc=0
+
+	{
+		echo "netns-del $NAMESPACES"
+		echo "netns afr"
+	} | "$PROBE" none
+	in_ns afr sh -c "echo on >$SYS/mode; echo lookup >$SYS/output" || return 1
+	lines <<-EOT | in_ns afr ip -force -batch - || return 1
+	link set lo up
+	link add r1 type dummy
+	link set r1 up
+	addr add 10.0.2.1/24 dev r1
+	route add 10.1.0.0/16 via 10.0.2.2
+	EOT
+	settled afr || return 1
+	echo 10.1.0.1 | in_ns afr "$UDP" send 53 2 >/dev/null
+	before=$(lookup_field afr "lookups answered")
+	echo 10.1.0.2 | in_ns afr "$UDP" send 53 10 | grep -v '^#'
+	[ "$(($(lookup_field afr "lookups answered") - before))" -ge 10 ] ||
+		fail "not answered: $(in_ns afr grep output: /proc/net/altfib/status)" || rc=1
+	return "$rc"
 }
 
 only_compared() {

@@ -112,14 +112,15 @@ impl Output {
         // SAFETY: By the requirement; the counters are the namespace's.
         unsafe {
             self.ipv4
-                .add(ns.net(), owner, ns.counts().raw(), first.number(), every);
+                .add(ns.net(), owner, ns.counts().raw(), first.number(), every)?;
+            // Of the two only the first can fail.
             self.ipv6.add(
                 ns.net(),
                 owner,
                 ns.ipv6().counts().raw(),
                 first.number(),
                 every,
-            );
+            )?;
         }
         Ok(Started {
             sockets: None,

@@ -468,18 +468,26 @@ void altfib_helper_redirect_seen(struct altfib_redirect *r)
 
 /*
  * Lookups in the main table of net are r's from now on, which is filled in but for
- * net, table and node.
+ * net, table and node. The kernel makes that of IPv4 with the first route and keeps
+ * it as long as the namespace; here it is made if it is not there yet.
+ *
+ * Context: process, may sleep.
+ *
+ * Return: 0 or -ENOMEM.
  */
-void altfib_helper_redirect_add(struct net *net, struct altfib_redirect *r, bool ipv6)
+int altfib_helper_redirect_add(struct net *net, struct altfib_redirect *r, bool ipv6)
 {
 	r->net = net;
 	if (ipv6)
 		r->table = &net->ipv6.fib6_main_tbl->tb6_root;
 	else
-		r->table = rcu_access_pointer(net->ipv4.fib_main);
+		r->table = fib_new_table(net, RT_TABLE_MAIN);
+	if (!r->table)
+		return -ENOMEM;
 	spin_lock_bh(&altfib_redirects_lock);
 	hlist_add_head_rcu(&r->node, &altfib_redirects[hash_ptr(r->table, ALTFIB_REDIRECT_BITS)]);
 	spin_unlock_bh(&altfib_redirects_lock);
+	return 0;
 }
 
 /* They are not any more, for lookups that begin after this. */

@@ -221,6 +221,14 @@ impl<T: Answer> Redirect<T> {
     /// Has `owner` answer lookups in the main table of `net`, and counts them from counter `first`
     /// on. One in `every` is compared.
     ///
+    /// # Errors
+    ///
+    /// `ENOMEM`, for IPv4 only: then it is not added.
+    ///
+    /// # Context
+    ///
+    /// Process, may sleep.
+    ///
     /// # Safety
     ///
     /// `owner` and `counters`, which are allocated, stay valid until a grace period after
@@ -233,7 +241,7 @@ impl<T: Answer> Redirect<T> {
         counters: &Counters<N>,
         first: u32,
         every: u32,
-    ) {
+    ) -> Result {
         let raw = self.raw.get();
         // SAFETY: Not added, and since a grace period, so nobody looks at it.
         unsafe {
@@ -245,7 +253,7 @@ impl<T: Answer> Redirect<T> {
                 ..Default::default()
             });
             // INVARIANT: Valid by the requirement.
-            bindings::redirect_add(net.as_ptr(), raw, self.ipv6);
+            to_result(bindings::redirect_add(net.as_ptr(), raw, self.ipv6))
         }
     }
 
