@@ -139,7 +139,12 @@ impl seq::Page for Status {
 fn lookups(ns: &Namespace, counts: &Counts, leaves: usize, out: &SeqFile, family: &str) {
     let output = ns.settings().output();
     let read = |what| counts.read(what, None);
-    if output == OutputMode::Off && read(Count::LookupAnswered) == 0 {
+    // A namespace that verifies answers none, and one that has differed is off.
+    if output == OutputMode::Off
+        && read(Count::LookupAnswered) == 0
+        && read(Count::LookupChecked) == 0
+        && read(Count::LookupMismatch) == 0
+    {
         return;
     }
     seq_print!(
@@ -156,7 +161,11 @@ fn lookups(ns: &Namespace, counts: &Counts, leaves: usize, out: &SeqFile, family
         read(Count::LookupTransient),
         leaves.div_ceil(1024)
     );
-    if output == OutputMode::Socket || read(Count::SocketHit) != 0 {
+    if output == OutputMode::Socket
+        || read(Count::SocketHit) != 0
+        || read(Count::SocketChecked) != 0
+        || read(Count::SocketMismatch) != 0
+    {
         seq_print!(
             out,
             "{}sockets: {} had their last route, {} compared, {} asked the kernel; {} mismatches\n",
