@@ -32,6 +32,8 @@ grep -rl /proc/sys/kernel/tainted /tmp/selftests/net --include='*.sh' |
 # Counters of both families, and what differed.  tail heads each with its name.
 counters='/proc/net/stat/altfib /proc/net/altfib/punts'
 counters+=' /proc/net/stat/altfib6 /proc/net/altfib/punts6 /proc/net/altfib/mismatches'
+# Of the host's own lookups.
+counters+=' /proc/net/altfib/status'
 
 # A namespace takes its counters along, so whoever deletes one reads them first.
 # Reads without a fork of its own where it is not about that: ip is called often.
@@ -97,6 +99,13 @@ for suite in "$@"; do
 	for ns in $($ip netns list | cut -d' ' -f1); do ip netns del "$ns"; done
 	# shellcheck disable=SC2086 # several files
 	tail -n +1 $counters >>/tmp/ks/sample
+	# A difference is looked at again before it counts, when its namespace may be gone.
+	{
+		echo "==> log"
+		dmesg | awk -v suite="altfib: $suite" '
+			index($0, suite) { on = 1 }
+			on && /altfib: (mismatch:|a lookup of|the last routes of)/'
+	} >>/tmp/ks/sample
 	cp /tmp/ks/sample "$ALTFIB_OUT/$name.sample"
 done
 rmmod altfib

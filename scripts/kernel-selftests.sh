@@ -20,7 +20,9 @@
 #
 # Prints TAP, one line for each suite: how many results, "attached A of N
 # eligible, IPv6 A of N", and why the kernel got the rest.  Where altfib attached nothing,
-# equal lists prove nothing: "not exercised", which is a failure for one of fast.
+# equal lists prove nothing: "not exercised", which is a failure for one of fast.  With
+# MODE+OUTPUT also "own lookups A of N", answered or compared, and how many there was no
+# need for, since the socket had its last route; none of either is "not exercised", too.
 # Read to its end first: bash would trip over an edit during a long run.
 {
 set -euo pipefail
@@ -186,10 +188,15 @@ results() {
 		grep -E '\[ ?(OK|FAIL|SKIP|XFAIL|PASS|UNSUPP) ?\]|^ ?(ok|not ok|OK|PASS|FAIL|SKIP|ERROR)\b|^.* (ok|fail)$|^status [0-9]+$' || true
 }
 
-# sums ARM SUITE: "A N A6 N6 MISMATCHES REASON=N...", over all samples of the suite:
-# attached and eligible of IPv4, of IPv6, and the rest of both.
+# sums ARM SUITE: "A N A6 N6 MISMATCHES L M L6 M6 S REASON=N...", over all samples of the
+# suite: attached and eligible of IPv4, of IPv6; of the host's own lookups, those that
+# altfib answered or compared and all, of IPv4, of IPv6; sockets' last routes of both.
 sums() {
 	awk '
+	# The number before a word.
+	function before(word) {
+		return match($0, "[0-9]+ " word) ? substr($0, RSTART) + 0 : 0
+	}
 	function hex(text,   i, n) {
 		for (i = 1; i <= length(text); i++)
 			n = n * 16 + index("0123456789abcdef", substr(text, i, 1)) - 1
@@ -198,6 +205,18 @@ sums() {
 	# What follows is of this file.
 	$1 == "==>" { file = $2; six = file ~ /6$/ ? "6" : ""; next }
 	file ~ /mismatches$/ { next }
+	file == "log" { logged++; next }
+	file ~ /status$/ {
+		six = /^IPv6/ ? "6" : ""
+		if (/output: /) {
+			own[six] += before("lookups answered") + before("compared")
+			left[six] += before("learned") + before("left to")
+		} else if (/sockets: /) {
+			sockets += before("had their") + before("compared")
+		}
+		if (/output: |sockets: /) mismatch += before("mismatches")
+		next
+	}
 	$1 == "entries" { split($0, name); next }
 	# A line of hexadecimal numbers: one CPU.
 	/^[0-9a-f]+( [0-9a-f]+)+ *$/ {
@@ -212,14 +231,17 @@ sums() {
 	$2 ~ /^[0-9]+$/ && $2 > 0 { punt[six ? "ipv6:" $1 : $1] += $2; punts[six] += $2 }
 	END {
 		for (why in punt) text = text " " why "=" punt[why]
+		if (mismatch < logged) mismatch = logged
 		print attached[""] + 0, attached[""] + punts[""] + 0,
-			attached["6"] + 0, attached["6"] + punts["6"] + 0, mismatch + 0 text
-	}' "$(file "$1" "$2").sample" 2>/dev/null || echo 0 0 0 0 0
+			attached["6"] + 0, attached["6"] + punts["6"] + 0, mismatch + 0,
+			own[""] + 0, own[""] + left[""], own["6"] + 0, own["6"] + left["6"],
+			sockets + 0 text
+	}' "$(file "$1" "$2").sample" 2>/dev/null || echo 0 0 0 0 0 0 0 0 0 0
 }
 
 # mismatches ARM SUITE: what the namespaces told of them, a line each.
 mismatches() {
-	awk '$1 == "==>" { mine = $2 ~ /mismatches$/; next } mine && NF' \
+	awk '$1 == "==>" { mine = $2 ~ /mismatches$|^log$/; next } mine && NF' \
 		"$(file "$1" "$2").sample" 2>/dev/null || true
 }
 
@@ -266,13 +288,22 @@ for suite in "${suites[@]}"; do
 		n=$((n + 1))
 		same=yes
 		! differs "$arm" "$suite" || same=
-		read -r attached eligible attached6 eligible6 mismatches punts < <(sums "$arm" "$suite")
+		read -r attached eligible attached6 eligible6 mismatches own owned own6 owned6 sockets punts \
+			< <(sums "$arm" "$suite")
+		# What equal lists would prove nothing without.
+		exercised=$((attached + attached6 > 0))
+		exercised_own=$((own + own6 + sockets > 0))
+		[[ $arm == *+lookup || $arm == *+socket ]] || exercised_own=$exercised
 		count=$(grep -vc '^status ' "$out/b" || true)
 		# Some tell only by their exit status.
 		((count > 0)) || ! grep -qx 'status 0' "$out/b" || count=1
 		bad=$(grep -cE 'FAIL|ERROR|^ ?not ok| fail$' "$out/b" || true)
 		text="$suite $arm: $count results, $bad of them failures; attached $attached of $eligible eligible"
 		((eligible6 == 0)) || text+=", IPv6 $attached6 of $eligible6"
+		if [[ $arm == *+lookup || $arm == *+socket ]]; then
+			text+="; own lookups $own of $owned, IPv6 $own6 of $owned6"
+			((sockets == 0)) || text+=", $sockets by the socket's last route"
+		fi
 		! grep -qE '^status (124|137)$' "$out/b" || text+="; cut off by the time limit"
 		took=$(sed -n 's/^took //p' "$(file "$arm" "$suite").log" 2>/dev/null || true)
 		if [[ $(tail -qn1 "$out/a" "$out/b" | grep -c '^status ') != 2 ]]; then
@@ -286,12 +317,12 @@ for suite in "${suites[@]}"; do
 			printf 'not ok %d %s, %d mismatches\n' "$n" "$text" "$mismatches"
 			mismatches "$arm" "$suite" | sed 's/^/#   /'
 			failed=$((failed + 1))
-		elif ((attached + attached6 == 0)) && is_fast "$suite"; then
+		elif ((!exercised || !exercised_own)) && is_fast "$suite"; then
 			printf 'not ok %d %s: not exercised\n' "$n" "$text"
 			failed=$((failed + 1))
 		elif ((count == 0)); then
 			printf 'ok %d %s: not run (%s)\n' "$n" "$suite $arm" "$(tr '\n' ' ' <"$out/b")"
-		elif ((attached + attached6 == 0)); then
+		elif ((!exercised_own)); then
 			printf 'ok %d %s: not exercised\n' "$n" "$text"
 		else
 			printf 'ok %d %s: identical\n' "$n" "$text"
