@@ -4,12 +4,13 @@
 //!
 //! A packet's way: [`sys::netfilter`] hands it to [`datapath`], which asks [`mirror`] for the
 //! next hop of its destination (the tables themselves are [`lpm`]'s) and attaches the route that
-//! [`nexthop`] has cached for it. A route's way: [`sys::fib`] hears of it and [`mirror`] files it
+//! [`nexthop`] has cached for it, or another [`cache`]. A route's way: [`sys::fib`] hears of it and [`mirror`] files it
 //! in its table, under the number that [`nexthop`] has for its `fib_info`. A lookup of the kernel's
 //! own comes by [`sys::redirect`], and [`output`] answers it from the same mirror. [`netns`] holds the
 //! rooms of one namespace together, [`control`] is what people see of it, and [`sys`] is where
 //! raw pointers end.
 
+mod cache;
 mod control;
 mod datapath;
 pub mod lpm;

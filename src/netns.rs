@@ -6,6 +6,9 @@
 //! the namespace's start, after somebody has set the mode, and when service has ended by itself.
 //! Nothing that can fail happens in the namespace's own creation.
 
+use crate::cache::Cache;
+use crate::cache::Ended;
+use crate::cache::Strategy;
 use crate::control::audit;
 use crate::control::counts::Count;
 use crate::control::counts::Counts;
@@ -35,6 +38,7 @@ use crate::sys::family::Ipv6;
 use crate::sys::fib::FibEvent;
 use crate::sys::fib::FibNotifier;
 use crate::sys::fib::FollowFib;
+use crate::sys::flow::Cached;
 use crate::sys::module;
 use crate::sys::net;
 use crate::sys::net::Net;
@@ -107,13 +111,15 @@ struct Switches {
     settings: settings::Registrations,
     /// The kernel's own lookups are answered.
     output: Option<Started>,
+    /// What was cached of flows when the namespace went.
+    ended: (Ended<Ipv4>, Ended<Ipv6>),
     /// The first of [`FILES`]; they go before their folder.
     files: KVec<Entry>,
     folder: Option<Entry>,
 }
 
 /// What follows a family and sees its packets.
-pub(crate) trait Family: Kind + Protocol {
+pub(crate) trait Family: Kind + Protocol + Cached {
     /// The algorithm of its tables, if it is not theirs to choose.
     fn algorithm(settings: &Settings) -> Option<Algorithm>;
 
@@ -151,6 +157,7 @@ pub(crate) struct Side<K: Kind> {
     notifier: FibNotifier<Namespace, K>,
     /// Packets come by the hook: `hooked` of its switch, for whoever may not wait for that.
     sees: AtomicBool,
+    cache: Cache<K>,
 }
 
 impl<K: Family> Side<K>
@@ -164,6 +171,7 @@ where
             hook <- Hook::new(),
             notifier <- FibNotifier::new(),
             sees: AtomicBool::new(false),
+            cache: Cache::new(),
         })
     }
 
@@ -187,6 +195,32 @@ where
     #[inline]
     pub(crate) fn hook(&self) -> &Hook<Namespace, K> {
         &self.hook
+    }
+
+    #[inline]
+    pub(crate) fn cache(&self) -> &Cache<K> {
+        &self.cache
+    }
+
+    /// Has the routes of packets found again as this strategy does. What was cached before goes.
+    fn set_cache(&self, ns: &Namespace, strategy: Strategy) -> Result<Ended<K>> {
+        self.counts.allocate()?;
+        // SAFETY: All of these are of the namespace, at whose end nothing is left of it but what
+        // `stop` keeps until they go, too.
+        unsafe {
+            self.cache.start(
+                strategy,
+                ns.settings.limits(),
+                ns.net,
+                self.mirror.generation(),
+                &self.counts,
+            )
+        }
+    }
+
+    /// Something has changed that nothing else tells of: no flow counts any more.
+    fn outdate_flows(&self) {
+        self.mirror.generation().skip();
     }
 
     /// Brings what is into line with the mode.
@@ -311,6 +345,7 @@ where
             self.sees.store(false, Relaxed);
         }
         self.mirror.stop(why);
+        self.cache.flush();
     }
 
     /// What an event asks for.
@@ -329,6 +364,9 @@ where
 pub(crate) struct Namespace {
     #[pin]
     work: DelayedWork<Namespace>,
+    /// Dropped before what it has switched on: flows count until they are gone.
+    #[pin]
+    switches: Mutex<Switches>,
     net: &'static Net,
     settings: Settings,
     #[pin]
@@ -343,8 +381,6 @@ pub(crate) struct Namespace {
     verification: Verification<Difference>,
     #[pin]
     verification6: Verification<Difference6>,
-    #[pin]
-    switches: Mutex<Switches>,
 }
 
 impl Namespace {
@@ -361,6 +397,11 @@ impl Namespace {
     /// As [`Side::why_not`], of IPv4.
     pub(crate) fn why_not(&self) -> Option<Why> {
         self.ipv4.why_not()
+    }
+
+    #[inline]
+    pub(crate) fn ipv4(&self) -> &Side<Ipv4> {
+        &self.ipv4
     }
 
     /// All that is of IPv6; what has no family in its name is of IPv4, or of both.
@@ -480,6 +521,40 @@ impl Namespace {
                 Ok(())
             }
         }
+    }
+
+    /// Sets where the routes of packets are found again, from the next packet on.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`; nothing has changed.
+    ///
+    /// # Context
+    ///
+    /// Process, may sleep.
+    pub(crate) fn set_cache(&self, strategy: Strategy) -> Result {
+        let switches = self.switches.lock();
+        if switches.stopped || strategy == self.settings.cache() {
+            return Ok(());
+        }
+        let ended = self.ipv4.set_cache(self, strategy)?;
+        let ended6 = match self.ipv6.set_cache(self, strategy) {
+            Ok(ended6) => ended6,
+            Err(e) => {
+                self.settings.set_cache(Strategy::NextHop);
+                drop((self.ipv4.cache.end(), self.ipv6.cache.end()));
+                return Err(e);
+            }
+        };
+        self.settings.set_cache(strategy);
+        drop((ended, ended6));
+        Ok(())
+    }
+
+    /// A limit of what is cached of flows has changed.
+    pub(crate) fn limits_changed(&self) {
+        self.ipv4.cache.set_limits(self.settings.limits());
+        self.ipv6.cache.set_limits(self.settings.limits());
     }
 
     fn disarm(&self, switches: &mut Switches) {
@@ -711,6 +786,8 @@ const FILES: &[MakeFile] = &[
     |net, folder| Entry::lines::<mismatches::Mismatches>(net, Some(folder), c"mismatches"),
     |net, _| Entry::lines::<stat::Stat<Ipv4>>(net, None, c"altfib"),
     |net, _| Entry::lines::<stat::Stat<Ipv6>>(net, None, c"altfib6"),
+    |net, _| Entry::lines::<stat::CacheStat<Ipv4>>(net, None, c"altfib_cache"),
+    |net, _| Entry::lines::<stat::CacheStat<Ipv6>>(net, None, c"altfib6_cache"),
 ];
 
 impl PerNet for Namespace {
@@ -723,6 +800,7 @@ impl PerNet for Namespace {
             .unwrap_or(Mode::Off);
         pin_init!(Self {
             work <- DelayedWork::new(),
+            switches <- new_mutex!(Switches::default(), "altfib_switches"),
             net,
             settings: Settings::new(net, mode),
             ipv4 <- Side::new(static_lock_class!()),
@@ -739,7 +817,6 @@ impl PerNet for Namespace {
                 static_lock_class!(),
                 static_lock_class!(),
             ),
-            switches <- new_mutex!(Switches::default(), "altfib_switches"),
         })
     }
 
@@ -766,6 +843,7 @@ impl PerNet for Namespace {
         // grace period for all namespaces that go together: no waiting for one of our own.
         let mut switches = self.switches.lock();
         self.disarm(&mut switches);
+        switches.ended = (self.ipv4.cache.end(), self.ipv6.cache.end());
         self.ipv4.switch_off(&self, &mut switches.ipv4, Why::Off);
         self.ipv4.unfollow(&self, &mut switches.ipv4);
         self.ipv6.switch_off(&self, &mut switches.ipv6, Why::Off);
@@ -805,6 +883,7 @@ impl FollowFib<Ipv4> for Namespace {
 
     fn nexthop_object_changed(&self) {
         self.ipv4.mirror.nexthop_object_changed(&self.ipv4.counts);
+        self.ipv4.outdate_flows();
     }
 }
 
@@ -823,6 +902,17 @@ impl FollowDevices for Namespace {
         if let Some(ns) = net.value::<Namespace>() {
             ns.ipv4.mirror.device_changed(&ns.ipv4.counts, ifindex);
             ns.output.forget_sockets();
+            ns.ipv4.outdate_flows();
+            ns.ipv6.outdate_flows();
+            ns.ipv4.cache.flush();
+            ns.ipv6.cache.flush();
+        }
+    }
+
+    fn device_settled(net: &Net) {
+        if let Some(ns) = net.value::<Namespace>() {
+            ns.ipv4.outdate_flows();
+            ns.ipv6.outdate_flows();
         }
     }
 

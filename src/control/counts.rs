@@ -67,6 +67,40 @@ pub(crate) enum Count {
     LookupMismatch,
     /// One differed, and then did not.
     LookupTransient,
+    /// A flow was known; this one and the next fifteen in the order of `enum altfib_cached`.
+    CacheHit,
+    /// None was, or none that still held.
+    CacheMiss,
+    /// Another flow was passed on the way.
+    CacheSearch,
+    /// A decision was such that it may not be kept.
+    CacheUncached,
+    /// A flow was kept.
+    CacheInsert,
+    /// One went for another one.
+    CacheEvict,
+    /// One went that did not hold any more.
+    CacheStale,
+    /// One went that was not used.
+    CacheAge,
+    /// One went with all others.
+    CacheFlush,
+    /// There were more than `gc_thresh` when one came.
+    CacheGcTotal,
+    /// And a collection had been asked for before.
+    CacheGcIgnored,
+    /// A collection did not get there.
+    CacheGcGoalMiss,
+    /// A collection.
+    CacheGcRun,
+    /// One was not kept for want of room.
+    CacheOverflow,
+    /// The neighbour of one that was kept was known.
+    CacheNeighbour,
+    /// And was not.
+    CacheNoNeighbour,
+    /// The decision of a flow was compared with the kernel's.
+    VerifyCached,
     /// How many there are.
     End,
 }

@@ -27,6 +27,9 @@ pub(crate) trait Shown {
 
     fn sizes(ns: &Namespace) -> Sizes;
 
+    /// Flows that are cached.
+    fn flows(ns: &Namespace) -> u32;
+
     /// The first table with at least this id that has a prefix.
     fn table(ns: &Namespace, id: u32) -> Option<Table>;
 }
@@ -47,6 +50,10 @@ impl Shown for Ipv4 {
 
     fn sizes(ns: &Namespace) -> Sizes {
         ns.mirror().sizes()
+    }
+
+    fn flows(ns: &Namespace) -> u32 {
+        ns.ipv4().cache().len()
     }
 
     fn table(ns: &Namespace, id: u32) -> Option<Table> {
@@ -70,6 +77,10 @@ impl Shown for Ipv6 {
 
     fn sizes(ns: &Namespace) -> Sizes {
         ns.ipv6().mirror().sizes()
+    }
+
+    fn flows(ns: &Namespace) -> u32 {
+        ns.ipv6().cache().len()
     }
 
     fn table(ns: &Namespace, id: u32) -> Option<Table> {

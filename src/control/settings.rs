@@ -2,8 +2,10 @@
 
 //! `net.altfib.*`: the settings of a namespace.
 
+use crate::cache::Strategy;
 use crate::lpm::Algorithm;
 use crate::netns::Namespace;
+use crate::sys::flow::Limits;
 use crate::sys::net::Net;
 use crate::sys::sysctl::Builder;
 use crate::sys::sysctl::Registration;
@@ -23,6 +25,19 @@ const MEMORY_KB_GUEST: u32 = 4 * 1024;
 /// Sockets whose last route is remembered with `output=socket`, and the most that may be asked for.
 const SOCKET_ROUTES: u32 = 4096;
 const SOCKET_ROUTES_MAX: u32 = 1 << 20;
+
+/// Most flows in a namespace of the host, in one that a container's root made, and in any.
+const MAX_SIZE: u32 = 65_536;
+const MAX_SIZE_GUEST: u32 = 4096;
+const MAX_SIZE_MAX: u32 = 1 << 20;
+
+/// The other limits of flows.
+const GC_THRESH: u32 = 4096;
+const GC_INTERVAL_S: u32 = 60;
+const GC_TIMEOUT_S: u32 = 300;
+const GC_ELASTICITY: u32 = 8;
+const SECONDS_MAX: u32 = 86_400;
+const ELASTICITY_MAX: u32 = 1024;
 
 /// One packet in so many is verified with `mode=on`.
 const SAMPLE: u32 = 65_536;
@@ -94,6 +109,12 @@ pub(crate) struct Settings {
     mode: AtomicU32,
     output: AtomicU32,
     socket_routes_max: AtomicU32,
+    cache: AtomicU32,
+    gc_thresh: AtomicU32,
+    gc_interval: AtomicU32,
+    gc_timeout: AtomicU32,
+    gc_elasticity: AtomicU32,
+    max_size: AtomicU32,
     verify_sample: AtomicU32,
     verify_disables: AtomicBool,
     early_demux_probe: AtomicBool,
@@ -111,6 +132,12 @@ impl Settings {
             mode: AtomicU32::new(if host { mode as u32 } else { Mode::Off as u32 }),
             output: AtomicU32::new(OutputMode::Off as u32),
             socket_routes_max: AtomicU32::new(SOCKET_ROUTES),
+            cache: AtomicU32::new(Strategy::NextHop as u32),
+            gc_thresh: AtomicU32::new(GC_THRESH),
+            gc_interval: AtomicU32::new(GC_INTERVAL_S),
+            gc_timeout: AtomicU32::new(GC_TIMEOUT_S),
+            gc_elasticity: AtomicU32::new(GC_ELASTICITY),
+            max_size: AtomicU32::new(if host { MAX_SIZE } else { MAX_SIZE_GUEST }),
             verify_sample: AtomicU32::new(0),
             verify_disables: AtomicBool::new(true),
             early_demux_probe: AtomicBool::new(true),
@@ -154,6 +181,36 @@ impl Settings {
 
     pub(crate) fn set_output(&self, output: OutputMode) {
         self.output.store(output as u32, Relaxed);
+    }
+
+    /// Whether the routes of packets are found again in another way than with their next hops.
+    #[inline]
+    pub(crate) fn has_other_cache(&self) -> bool {
+        self.cache.load(Relaxed) != Strategy::NextHop as u32
+    }
+
+    /// Where they are found again.
+    pub(crate) fn cache(&self) -> Strategy {
+        let cache = self.cache.load(Relaxed);
+        Strategy::ALL
+            .into_iter()
+            .find(|&known| known as u32 == cache)
+            .unwrap_or(Strategy::NextHop)
+    }
+
+    pub(crate) fn set_cache(&self, cache: Strategy) {
+        self.cache.store(cache as u32, Relaxed);
+    }
+
+    /// How many flows there may be, and for how long.
+    pub(crate) fn limits(&self) -> Limits {
+        Limits {
+            gc_thresh: self.gc_thresh.load(Relaxed),
+            gc_interval: self.gc_interval.load(Relaxed),
+            gc_timeout: self.gc_timeout.load(Relaxed),
+            gc_elasticity: self.gc_elasticity.load(Relaxed),
+            max_size: self.max_size.load(Relaxed),
+        }
     }
 
     /// Of how many packets one is verified.
@@ -231,6 +288,12 @@ impl Registrations {
             table.add::<OutputSetting>(true)?;
             table.add::<AvailableOutputs>(false)?;
             table.add::<SocketRoutesMax>(true)?;
+            table.add::<CacheSetting>(true)?;
+            table.add::<AvailableCaches>(false)?;
+            table.add::<GcThresh>(true)?;
+            table.add::<GcInterval>(true)?;
+            table.add::<GcTimeout>(true)?;
+            table.add::<GcElasticity>(true)?;
             table.add::<AvailableAlgorithms>(false)?;
             table.add::<EarlyDemuxProbe>(true)?;
             table.add::<AuditNow>(true)?;
@@ -238,6 +301,7 @@ impl Registrations {
             table.add::<VerifyAction>(true)?;
             // A container's root must not grow the host's memory.
             table.add::<MemoryMax>(net.is_owned_by_host())?;
+            table.add::<MaxSize>(net.is_owned_by_host())?;
             self.general = Some(table.register(net, c"net/altfib")?);
         }
         if self.ipv4.is_none() {
@@ -344,6 +408,75 @@ impl Setting<Namespace> for SocketRoutesMax {
         ns.settings().socket_routes_max.store(n, Relaxed);
         Ok(())
     }
+}
+
+struct CacheSetting;
+
+impl Setting<Namespace> for CacheSetting {
+    const NAME: &'static CStr = c"cache";
+
+    fn read(ns: &Namespace, out: &mut Text) {
+        out.push(ns.settings().cache().name());
+    }
+
+    fn write(ns: &Namespace, value: &str) -> Result {
+        ns.set_cache(Strategy::parse(value)?)
+    }
+}
+
+struct AvailableCaches;
+
+impl Setting<Namespace> for AvailableCaches {
+    const NAME: &'static CStr = c"available_caches";
+
+    fn read(_ns: &Namespace, out: &mut Text) {
+        let mut gap = "";
+        for strategy in Strategy::ALL {
+            out.push(gap);
+            out.push(strategy.name());
+            gap = " ";
+        }
+    }
+
+    fn write(_ns: &Namespace, _value: &str) -> Result {
+        Err(EPERM)
+    }
+}
+
+/// A limit of flows: its setting, its file, and the range of its values.
+macro_rules! limits {
+    ($($name:ident $field:ident $file:literal $range:expr;)*) => {
+        $(
+            struct $name;
+
+            impl Setting<Namespace> for $name {
+                const NAME: &'static CStr = $file;
+
+                fn read(ns: &Namespace, out: &mut Text) {
+                    let n = ns.settings().$field.load(Relaxed);
+                    let _ = out.write_fmt(kernel::prelude::fmt!("{}", n));
+                }
+
+                fn write(ns: &Namespace, value: &str) -> Result {
+                    let n = value.parse::<u32>().map_err(|_| EINVAL)?;
+                    if !$range.contains(&n) {
+                        return Err(EINVAL);
+                    }
+                    ns.settings().$field.store(n, Relaxed);
+                    ns.limits_changed();
+                    Ok(())
+                }
+            }
+        )*
+    };
+}
+
+limits! {
+    GcThresh gc_thresh c"gc_thresh" (0..=MAX_SIZE_MAX);
+    GcInterval gc_interval c"gc_interval" (1..=SECONDS_MAX);
+    GcTimeout gc_timeout c"gc_timeout" (1..=SECONDS_MAX);
+    GcElasticity gc_elasticity c"gc_elasticity" (1..=ELASTICITY_MAX);
+    MaxSize max_size c"max_size" (1..=MAX_SIZE_MAX);
 }
 
 struct AvailableAlgorithms;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `/proc/net/stat/altfib` and `altfib6`: what `lnstat -f altfib` reads, in the manner of the old `rt_cache`.
+//! `/proc/net/stat/altfib` and `altfib6`: what `lnstat -f altfib` reads, in the manner of the old
+//! `rt_cache`; and `altfib_cache` and `altfib6_cache`, of what is cached of flows, whose first names are
+//! that file's.
 //!
 //! A line of names, then one line of hexadecimal values for each CPU. `lnstat` takes at most 32
 //! fields and adds up all but the first, so sizes stand on the first CPU's line only.
@@ -27,6 +29,8 @@ enum Field {
     Packets(Outcome),
     Punts(Group),
     Count(Count),
+    /// Flows; the same on every line.
+    Flows,
     /// Cached dsts that answered.
     DstHit,
     Memory,
@@ -95,6 +99,7 @@ fn value<F: Shown>(ns: &Namespace, field: &Field, cpu: Cpu) -> u64 {
         Field::Packets(outcome) => packets(*outcome),
         Field::Punts(group) => punts::<F>(ns, *group, cpu),
         Field::Count(what) => counts.read(*what, Some(cpu)),
+        Field::Flows => F::flows(ns).into(),
         Field::DstHit => packets(Outcome::FORWARD)
             .wrapping_add(packets(Outcome::LOCAL))
             .saturating_sub(counts.read(Count::DstFill, Some(cpu))),
@@ -103,6 +108,28 @@ fn value<F: Shown>(ns: &Namespace, field: &Field, cpu: Cpu) -> u64 {
     }
 }
 
+/// The names of `rt_cache`, as far as they are true here, and then our own.
+const CACHE_FIELDS: &[(&str, Field)] = &[
+    ("entries", Field::Flows),
+    ("in_hit", Field::Count(Count::CacheHit)),
+    ("in_slow_tot", Field::Count(Count::CacheMiss)),
+    ("gc_total", Field::Count(Count::CacheGcTotal)),
+    ("gc_ignored", Field::Count(Count::CacheGcIgnored)),
+    ("gc_goal_miss", Field::Count(Count::CacheGcGoalMiss)),
+    ("gc_dst_overflow", Field::Count(Count::CacheOverflow)),
+    ("in_hlist_search", Field::Count(Count::CacheSearch)),
+    ("insert", Field::Count(Count::CacheInsert)),
+    ("uncached", Field::Count(Count::CacheUncached)),
+    ("evict", Field::Count(Count::CacheEvict)),
+    ("stale", Field::Count(Count::CacheStale)),
+    ("age", Field::Count(Count::CacheAge)),
+    ("flush", Field::Count(Count::CacheFlush)),
+    ("gc_run", Field::Count(Count::CacheGcRun)),
+    ("verified", Field::Count(Count::VerifyCached)),
+    ("neighbour", Field::Count(Count::CacheNeighbour)),
+    ("no_neighbour", Field::Count(Count::CacheNoNeighbour)),
+];
+
 pub(crate) struct Stat<F>(PhantomData<F>);
 
 impl<F: Shown> seq::Lines for Stat<F> {
@@ -110,28 +137,43 @@ impl<F: Shown> seq::Lines for Stat<F> {
     type Cursor = c_int;
 
     fn line(net: &Net, cursor: &mut c_int, _position: u64, out: &SeqFile) -> bool {
-        let Some(ns) = net.value::<Namespace>() else {
+        line::<F>(FIELDS, net, cursor, out)
+    }
+}
+
+pub(crate) struct CacheStat<F>(PhantomData<F>);
+
+impl<F: Shown> seq::Lines for CacheStat<F> {
+    /// As of [`Stat`].
+    type Cursor = c_int;
+
+    fn line(net: &Net, cursor: &mut c_int, _position: u64, out: &SeqFile) -> bool {
+        line::<F>(CACHE_FIELDS, net, cursor, out)
+    }
+}
+
+fn line<F: Shown>(fields: &[(&str, Field)], net: &Net, cursor: &mut c_int, out: &SeqFile) -> bool {
+    let Some(ns) = net.value::<Namespace>() else {
+        return false;
+    };
+    let mut gap = "";
+    if *cursor == 0 {
+        for (name, _) in fields {
+            seq_print!(out, "{}{}", gap, name);
+            gap = " ";
+        }
+        *cursor = 1;
+    } else {
+        let Some(cpu) = Cpu::from(cursor.wrapping_sub(1)) else {
             return false;
         };
-        let mut gap = "";
-        if *cursor == 0 {
-            for (name, _) in FIELDS {
-                seq_print!(out, "{}{}", gap, name);
-                gap = " ";
-            }
-            *cursor = 1;
-        } else {
-            let Some(cpu) = Cpu::from(cursor.wrapping_sub(1)) else {
-                return false;
-            };
-            for (_, field) in FIELDS {
-                // As wide as the old rt_cache: lnstat reads 32 bits.
-                seq_print!(out, "{}{:08x}", gap, value::<F>(ns, field, cpu) as u32);
-                gap = " ";
-            }
-            *cursor = cpu.number().wrapping_add(2);
+        for (_, field) in fields {
+            // As wide as the old rt_cache: lnstat reads 32 bits.
+            seq_print!(out, "{}{:08x}", gap, value::<F>(ns, field, cpu) as u32);
+            gap = " ";
         }
-        seq_print!(out, "\n");
-        true
+        *cursor = cpu.number().wrapping_add(2);
     }
+    seq_print!(out, "\n");
+    true
 }

@@ -7,7 +7,11 @@ use super::counts::Counts;
 use super::punts::Reason;
 use super::punts::REASONS;
 use super::settings::OutputMode;
+use super::Shown;
+use crate::cache::Strategy;
 use crate::netns::Namespace;
+use crate::sys::family::Ipv4;
+use crate::sys::family::Ipv6;
 use crate::sys::net::Net;
 use crate::sys::outcome::Outcome;
 use crate::sys::seq;
@@ -88,6 +92,7 @@ impl seq::Page for Status {
         );
 
         packets(counts, out, "");
+        flows::<Ipv4>(ns, out, "");
         lookups(ns, counts, sizes.leaves, out, "");
         let side = ns.ipv6();
         let sizes = side.mirror().sizes();
@@ -131,7 +136,39 @@ impl seq::Page for Status {
             ns.settings().memory_max_kb()
         );
         packets(side.counts(), out, "IPv6 ");
+        flows::<Ipv6>(ns, out, "IPv6 ");
         lookups(ns, side.counts(), sizes.leaves, out, "IPv6 ");
+    }
+}
+
+/// Where the routes of packets are found again, and what became of flows.
+fn flows<F: Shown>(ns: &Namespace, out: &SeqFile, family: &str) {
+    let cache = ns.settings().cache();
+    let read = |what| F::counts(ns).read(what, None);
+    if cache == Strategy::NextHop && read(Count::CacheMiss) == 0 {
+        return;
+    }
+    seq_print!(out, "{}cache: {}", family, cache.name());
+    if cache != Strategy::None || read(Count::CacheMiss) != 0 {
+        let removed = [Count::CacheStale, Count::CacheAge, Count::CacheFlush].map(read);
+        seq_print!(
+            out,
+            ", {} flows of {}, {} hits, {} misses, {} inserts, {} evictions, {} removed otherwise; \
+                 {} collections, {} without room\n",
+            F::flows(ns),
+            ns.settings().limits().max_size,
+            read(Count::CacheHit),
+            read(Count::CacheMiss),
+            read(Count::CacheInsert),
+            read(Count::CacheEvict),
+            removed
+                .iter()
+                .fold(0, |sum, &n| u64::wrapping_add(sum, n)),
+            read(Count::CacheGcRun),
+            read(Count::CacheOverflow)
+        );
+    } else {
+        seq_print!(out, "\n");
     }
 }
 

@@ -9,6 +9,7 @@ use crate::control::counts::Count;
 use crate::mirror::ipv6::Match;
 use crate::netns::Namespace;
 use crate::sys::family::Ipv6;
+use crate::sys::flow::Flows;
 use crate::sys::netfilter::PreRouting;
 use crate::sys::outcome::Outcome;
 use crate::sys::packet::Chosen;
@@ -32,10 +33,19 @@ impl PreRouting<Ipv6> for Namespace {
 
 #[inline]
 fn route(ns: &Namespace, mut packet: Packet6<'_>, rcu: ReadSide<'_>) -> Outcome {
-    let route = match decide(ns, &packet, rcu) {
-        Ok(route) => route,
-        Err(reason) => return reason,
-    };
+    if ns.settings().has_other_cache() {
+        if let Some(flows) = ns.ipv6().cache().flows(rcu) {
+            return by_flow(ns, flows, packet, rcu);
+        }
+    }
+    match decide(ns, &packet, rcu) {
+        Ok(route) => attach(ns, route, &mut packet, rcu),
+        Err(reason) => reason,
+    }
+}
+
+#[inline]
+fn attach(ns: &Namespace, route: &Route6, packet: &mut Packet6<'_>, rcu: ReadSide<'_>) -> Outcome {
     let settings = ns.settings();
     match packet.attach(
         route,
@@ -43,9 +53,46 @@ fn route(ns: &Namespace, mut packet: Packet6<'_>, rcu: ReadSide<'_>) -> Outcome 
         settings.verify_every(),
         rcu,
     ) {
-        Outcome::VERIFY_DUE => verify(ns, route, &mut packet, rcu),
+        Outcome::VERIFY_DUE => verify(ns, route, packet, rcu),
         outcome => outcome,
     }
+}
+
+/// As [`super::cached`].
+#[inline(never)]
+fn by_flow(
+    ns: &Namespace,
+    flows: &Flows<Ipv6>,
+    mut packet: Packet6<'_>,
+    rcu: ReadSide<'_>,
+) -> Outcome {
+    let settings = ns.settings();
+    if !settings.is_on() {
+        return Outcome::NOT_READY;
+    }
+    let (outcome, ticket) = flows.attach(
+        &mut packet,
+        settings.early_demux_probe(),
+        settings.verify_every(),
+        rcu,
+    );
+    match outcome {
+        Outcome::NOT_CACHED => {}
+        Outcome::VERIFY_DUE => return verify_flow(ns, flows, &mut packet, rcu),
+        outcome => return outcome,
+    }
+    let route = match decide(ns, &packet, rcu) {
+        Ok(route) => route,
+        Err(reason) => return reason,
+    };
+    let outcome = attach(ns, route, &mut packet, rcu);
+    if matches!(
+        outcome,
+        Outcome::FORWARD | Outcome::LOCAL | Outcome::VERIFIED
+    ) {
+        flows.keep(&packet, route, &ticket, rcu);
+    }
+    outcome
 }
 
 /// The route of the packet.
@@ -78,6 +125,11 @@ pub(crate) fn compare(
     rcu: ReadSide<'_>,
 ) -> Option<Verdict6> {
     let mut packet = packet.read(ns.ipv6().hook(), rcu).ok()?;
+    if let Some(flows) = ns.ipv6().cache().flows(rcu) {
+        if let Some(verdict) = flows.verify(&mut packet, true, rcu) {
+            return Some(verdict);
+        }
+    }
     let route = decide(ns, &packet, rcu).ok()?;
     Some(packet.verify(route, rcu))
 }
@@ -85,13 +137,33 @@ pub(crate) fn compare(
 /// Lets the kernel decide, and compares.
 #[cold]
 fn verify(ns: &Namespace, route: &Route6, packet: &mut Packet6<'_>, rcu: ReadSide<'_>) -> Outcome {
+    let verdict = packet.verify(route, rcu);
+    verified(ns, verdict, Packet6::is_local(route))
+}
+
+/// Lets the kernel decide, and compares with what was kept.
+#[cold]
+fn verify_flow(
+    ns: &Namespace,
+    flows: &Flows<Ipv6>,
+    packet: &mut Packet6<'_>,
+    rcu: ReadSide<'_>,
+) -> Outcome {
+    let verdict = flows.verify(packet, false, rcu);
+    if verdict.is_some() {
+        ns.ipv6().counts().count(Count::VerifyCached);
+    }
+    let local = packet.is_for_this_host();
+    verified(ns, verdict.unwrap_or(Verdict6::Undecided), local)
+}
+
+/// What a comparison gave.
+fn verified(ns: &Namespace, verdict: Verdict6, local: bool) -> Outcome {
     let counts = ns.ipv6().counts();
-    match packet.verify(route, rcu) {
+    match verdict {
         Verdict6::Undecided => return Outcome::NO_DST,
         Verdict6::Agrees(Chosen::OneOfSeveral) => counts.count(Count::VerifyMember),
-        Verdict6::Agrees(Chosen::Only) if Packet6::is_local(route) => {
-            counts.count(Count::VerifyLocal)
-        }
+        Verdict6::Agrees(Chosen::Only) if local => counts.count(Count::VerifyLocal),
         Verdict6::Agrees(Chosen::Only) => counts.count(Count::VerifyForward),
         Verdict6::Differs(difference) => ns.differs6(difference),
     }

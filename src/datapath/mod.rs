@@ -11,6 +11,7 @@
 //! Per packet: two table lookups (the local table is tiny), three calls into C, one counter of
 //! this CPU, and no write to anything shared.
 
+pub(crate) mod cached;
 pub(crate) mod ipv6;
 
 use crate::control::counts::Count;
@@ -43,10 +44,20 @@ impl PreRouting<Ipv4> for Namespace {
 
 #[inline]
 fn route(ns: &Namespace, mut packet: Packet<'_>, rcu: ReadSide<'_>) -> Outcome {
+    if ns.settings().has_other_cache() {
+        return cached::route(ns, packet, rcu);
+    }
     match decide(ns, &packet, rcu) {
-        Ok(nh) => attach(ns, nh, &mut packet, rcu),
+        Ok(way) => attach(ns, way.nh, &mut packet, rcu),
         Err(reason) => reason,
     }
+}
+
+/// What was decided about a packet.
+struct Way<'a> {
+    nh: &'a NextHop,
+    /// The next hop of its source's route, if that was asked for.
+    source: Option<&'a NextHop>,
 }
 
 /// The next hop of the packet.
@@ -55,14 +66,14 @@ fn decide<'a>(
     ns: &'a Namespace,
     packet: &Packet<'_>,
     rcu: ReadSide<'a>,
-) -> Result<&'a NextHop, Outcome> {
+) -> Result<Way<'a>, Outcome> {
     if !ns.settings().is_on() {
         return Err(Outcome::NOT_READY);
     }
     let serving = ns.mirror().serving(rcu).ok_or(Outcome::NOT_READY)?;
     let nh = destination(serving, packet, rcu)?;
-    accept_source(serving, packet, nh, rcu)?;
-    Ok(nh)
+    let source = accept_source(serving, packet, nh, rcu)?;
+    Ok(Way { nh, source })
 }
 
 /// Decides about a packet once more and compares with the kernel. `None` if altfib would have left
@@ -77,8 +88,11 @@ pub(crate) fn compare(
     rcu: ReadSide<'_>,
 ) -> Option<Verdict> {
     let mut packet = packet.read(ns.hook(), rcu).ok()?;
-    let nh = decide(ns, &packet, rcu).ok()?;
-    Some(packet.verify(nh, rcu))
+    if ns.settings().has_other_cache() {
+        return cached::compare(ns, packet, rcu);
+    }
+    let way = decide(ns, &packet, rcu).ok()?;
+    Some(packet.verify(way.nh, rcu))
 }
 
 /// The next hop of the destination, if such a packet may go there.
@@ -110,36 +124,37 @@ fn destination<'a>(
     }
 }
 
-/// `fib_validate_source()`, as far as its answer is "yes" beyond doubt.
+/// `fib_validate_source()`, as far as its answer is "yes" beyond doubt; and the next hop of the source's
+/// route, if that was asked for.
 ///
 /// One of its cases is left to [`Packet::attach`]: a packet that leaves where it came in.
 #[inline]
-fn accept_source(
-    serving: &Serving,
+fn accept_source<'a>(
+    serving: &'a Serving,
     packet: &Packet<'_>,
     nh: &NextHop,
     rcu: ReadSide<'_>,
-) -> Result<(), Outcome> {
+) -> Result<Option<&'a NextHop>, Outcome> {
     let accepted = match packet.rp_filter() {
         0 if packet.accepts_local_source() => true,
         0 if !packet.custom_local_routes() => !packet.source_is_own(rcu),
-        filter => validated(serving, packet, nh, filter, rcu),
+        filter => return validated(serving, packet, nh, filter, rcu).ok_or(Outcome::SOURCE),
     };
     if accepted {
-        Ok(())
+        Ok(None)
     } else {
         Err(Outcome::SOURCE)
     }
 }
 
-/// `__fib_validate_source()`: what route does the source have?
-fn validated(
-    serving: &Serving,
+/// `__fib_validate_source()`: what route does the source have, if it is accepted?
+fn validated<'a>(
+    serving: &'a Serving,
     packet: &Packet<'_>,
     nh: &NextHop,
     filter: u8,
     rcu: ReadSide<'_>,
-) -> bool {
+) -> Option<Option<&'a NextHop>> {
     let found = if packet.has_rules() {
         serving.lookup_by(&packet.source_plan(nh, rcu), packet.saddr())
     } else {
@@ -147,20 +162,21 @@ fn validated(
     };
     let nh = match found {
         Match::NextHop(nh) => nh,
-        Match::LocalPrefix | Match::Unclear => return false,
-        Match::None => return filter == 0,
+        Match::LocalPrefix | Match::Unclear => return None,
+        Match::None => return (filter == 0).then_some(None),
     };
     if nh.is_for_dscp() || nh.route_type() != RTN_UNICAST {
-        return false;
+        return None;
     }
-    match packet.came_from(nh, rcu) {
+    let accepted = match packet.came_from(nh, rcu) {
         None => false,
         Some(true) => true,
         // Strict: it must come from there. Loose, or no filter: any route will do, on a device
         // with an address.
         Some(false) if packet.input_has_address() => filter != 1,
         Some(false) => filter == 0,
-    }
+    };
+    accepted.then_some(Some(nh))
 }
 
 /// Attaches the cached route of `nh`, filling its slot first if need be.
@@ -187,12 +203,16 @@ fn try_attach(ns: &Namespace, nh: &NextHop, packet: &mut Packet<'_>, rcu: ReadSi
 /// Lets the kernel decide, and compares.
 #[cold]
 fn verify(ns: &Namespace, nh: &NextHop, packet: &mut Packet<'_>, rcu: ReadSide<'_>) -> Outcome {
-    match packet.verify(nh, rcu) {
+    let verdict = packet.verify(nh, rcu);
+    verified(ns, verdict, nh.route_type() == RTN_LOCAL)
+}
+
+/// What a comparison gave.
+fn verified(ns: &Namespace, verdict: Verdict, local: bool) -> Outcome {
+    match verdict {
         Verdict::Undecided => return Outcome::NO_DST,
         Verdict::Agrees(Chosen::OneOfSeveral) => ns.counts().count(Count::VerifyMember),
-        Verdict::Agrees(Chosen::Only) if nh.route_type() == RTN_LOCAL => {
-            ns.counts().count(Count::VerifyLocal)
-        }
+        Verdict::Agrees(Chosen::Only) if local => ns.counts().count(Count::VerifyLocal),
         Verdict::Agrees(Chosen::Only) => ns.counts().count(Count::VerifyForward),
         Verdict::Differs(difference) => ns.differs(difference),
     }

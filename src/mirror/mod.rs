@@ -28,6 +28,7 @@ use crate::lpm::Value;
 use crate::sys::family::Ipv4;
 use crate::sys::family::Ipv6;
 use crate::sys::fib::Events;
+use crate::sys::flow::Generation;
 use crate::sys::lock::BhLock;
 use crate::sys::net::Net;
 use crate::sys::rcu::RcuBox;
@@ -245,6 +246,9 @@ pub(crate) struct Mirror<K: Kind> {
     #[pin]
     inner: BhLock<Inner<K>>,
     serving: RcuBox<K::Serving>,
+    /// Steps before and behind each change, with the lock held: what somebody has kept of an answer is
+    /// worth nothing then.
+    generation: Generation,
 }
 
 /// Sizes, for people.
@@ -290,6 +294,7 @@ impl<K: Kind> Mirror<K> {
                 key,
             ),
             serving: RcuBox::empty(),
+            generation: Generation::new(),
         })
     }
 
@@ -297,6 +302,10 @@ impl<K: Kind> Mirror<K> {
     #[inline]
     pub(crate) fn serving<'a>(&'a self, rcu: ReadSide<'a>) -> Option<&'a K::Serving> {
         self.serving.get(rcu)
+    }
+
+    pub(crate) fn generation(&self) -> &Generation {
+        &self.generation
     }
 
     /// Why packets are the kernel's now, if they are.
@@ -332,7 +341,10 @@ impl<K: Kind> Mirror<K> {
         let Some(serving) = self.serving.get(ReadSide::of(&guard)) else {
             return Then::Nothing;
         };
-        match K::apply(routes, serving, event, atomic_flags()) {
+        self.generation.step();
+        let result = K::apply(routes, serving, event, atomic_flags());
+        self.generation.step();
+        match result {
             Ok(change) => {
                 Self::account(net, counts, &change);
                 let went = matches!(change.kind, Some(Count::RouteDelete));
@@ -368,6 +380,7 @@ impl<K: Kind> Mirror<K> {
     /// somebody who may sleep.
     fn stop_locked(&self, inner: &mut Inner<K>, why: Why) {
         let guard = rcu::read_lock();
+        self.generation.step();
         let phase = core::mem::replace(&mut inner.phase, Phase::Idle(why));
         let mut left = None;
         if let Phase::Synced(mut routes) = phase {
@@ -379,6 +392,7 @@ impl<K: Kind> Mirror<K> {
         }
         drop(guard);
         let retired = self.serving.replace(None);
+        self.generation.step();
         if retired.is_some() || left.is_some() {
             // Whoever starts again sweeps first, so this slot is empty.
             inner.waste = Some(Waste(retired, left));

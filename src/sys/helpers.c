@@ -17,9 +17,11 @@
 #include <linux/netfilter.h>
 #include <linux/netfilter_bridge.h>
 #include <linux/percpu.h>
+#include <linux/random.h>
 #include <linux/rtnetlink.h>
 #include <linux/sched.h>
 #include <linux/seq_file_net.h>
+#include <linux/siphash.h>
 #include <linux/skbuff.h>
 #include <linux/spinlock.h>
 #include <linux/workqueue.h>
@@ -299,8 +301,11 @@ enum altfib_outcome altfib_helper_read_packet(struct sk_buff *skb,
 	/* fib_validate_source() looks the source up then. */
 	if (net->ipv4.fib_has_custom_local_routes || rules)
 		pkt->in_flags |= ALTFIB_IN_CUSTOM_LOCAL;
-	if (unlikely(rules))
+	if (unlikely(rules)) {
 		pkt->in_flags |= ALTFIB_IN_RULES;
+		if (IN_DEV_SRC_VMARK(in_dev))
+			pkt->in_flags |= ALTFIB_IN_SRC_VMARK;
+	}
 	if (rcu_access_pointer(in_dev->ifa_list))
 		pkt->in_flags |= ALTFIB_IN_HAS_ADDRESS;
 	return ALTFIB_NO_OBJECTION;
@@ -919,29 +924,19 @@ static void altfib_describe_dst(const struct dst_entry *dst, struct altfib_answe
 }
 
 /*
- * Let the kernel route the packet, whose answer stays, and compare it with
- * what altfib would have attached. Two routes are the same if they are one
- * object, or lead the same way by the same functions: the kernel may have made
- * a new one just now.
- *
- * Context: RCU read side, bottom halves off.
+ * Let the kernel route the packet, whose answer stays, and compare it with dst.
+ * Two routes are the same if they are one object, or lead the same way by the
+ * same functions: the kernel may have made a new one just now.
  */
-enum altfib_verdict altfib_helper_verify(const struct altfib_packet *pkt,
-					 const struct altfib_nexthop *nh,
-					 struct altfib_difference *diff)
+static enum altfib_verdict altfib_compare(const struct altfib_packet *pkt,
+					  const struct dst_entry *dst, enum altfib_verdict agrees,
+					  struct altfib_difference *diff)
 {
 	struct sk_buff *skb = pkt->skb;
 	const struct iphdr *iph = ip_hdr(skb);
 	const struct dst_entry *theirs;
 	enum skb_drop_reason reason;
-	struct altfib_choice choice;
-	const struct dst_entry *dst;
-	enum altfib_verdict agrees;
 
-	if (altfib_find_dst(pkt, nh, &choice) != ALTFIB_NO_OBJECTION)
-		return ALTFIB_UNDECIDED;
-	dst = choice.dst;
-	agrees = choice.group ? ALTFIB_AGREES_ON_PATH : ALTFIB_AGREES;
 	/* As ip_rcv_finish_core() asks, which has the device before it became a VRF's. */
 	reason = ip_route_input_noref(skb, iph->daddr, iph->saddr, ip4h_dscp(iph),
 				      (struct net_device *)pkt->dev);
@@ -971,6 +966,23 @@ enum altfib_verdict altfib_helper_verify(const struct altfib_packet *pkt,
 		skb_copy_bits(skb, skb_network_offset(skb) + sizeof(*iph), &diff->ports,
 			      sizeof(diff->ports));
 	return ALTFIB_DIFFERS;
+}
+
+/*
+ * Let the kernel decide, and compare with what altfib would have attached.
+ *
+ * Context: RCU read side, bottom halves off.
+ */
+enum altfib_verdict altfib_helper_verify(const struct altfib_packet *pkt,
+					 const struct altfib_nexthop *nh,
+					 struct altfib_difference *diff)
+{
+	struct altfib_choice choice;
+
+	if (altfib_find_dst(pkt, nh, &choice) != ALTFIB_NO_OBJECTION)
+		return ALTFIB_UNDECIDED;
+	return altfib_compare(pkt, choice.dst,
+			      choice.group ? ALTFIB_AGREES_ON_PATH : ALTFIB_AGREES, diff);
 }
 
 /*
@@ -1469,6 +1481,7 @@ int altfib_helper_netdev_ifindex(void *info, struct net **net)
 
 /* One object, as the kernel crate's own helpers are: some of them share functions. */
 #include "helpers_ipv6.c"
+#include "helpers_cache.c"
 #include "helpers_redirect.c"
 #include "helpers_sockets.c"
 #include "helpers_arm.c"

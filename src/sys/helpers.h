@@ -65,6 +65,7 @@ enum altfib_outcome {
 	ALTFIB_NR_OUTCOMES,
 	ALTFIB_NO_OBJECTION = ALTFIB_NR_OUTCOMES,	/* not decided yet */
 	ALTFIB_VERIFY_DUE,		/* would attach, but is to be verified */
+	ALTFIB_NOT_CACHED,		/* no flow that is known, or none that still holds */
 };
 
 /* What the decision needs to know of a packet's surroundings. */
@@ -74,6 +75,7 @@ enum altfib_in_flags {
 	ALTFIB_IN_CUSTOM_LOCAL	= 4,	/* the namespace's, not the device's */
 	ALTFIB_IN_HAS_ADDRESS	= 8,
 	ALTFIB_IN_RULES		= 16,	/* policy rules choose the tables */
+	ALTFIB_IN_SRC_VMARK	= 32,	/* with rules: the source's by the mark, too */
 };
 
 /* One packet, read once: see altfib_read_packet(). */
@@ -251,6 +253,45 @@ struct altfib_redirect {
 struct altfib_leaf *altfib_rust_leaf(const void *owner, u32 daddr);
 struct altfib_route6 *altfib_rust_route6(const void *owner, u64 high, u64 low);
 void altfib_rust_differs(const void *owner);
+
+/* What became of packets in a cache of flows: one counter each, in this order. */
+enum altfib_cached {
+	ALTFIB_CACHE_HIT,		/* a flow that still holds */
+	ALTFIB_CACHE_MISS,		/* decided anew */
+	ALTFIB_CACHE_SEARCH,		/* other flows that were passed on the way */
+	ALTFIB_CACHE_UNCACHED,		/* decided, and such that no flow may be kept of it */
+	ALTFIB_CACHE_INSERT,		/* kept */
+	ALTFIB_CACHE_EVICT,		/* taken out for another one */
+	ALTFIB_CACHE_STALE,		/* taken out because something has changed */
+	ALTFIB_CACHE_AGE,		/* taken out because it was not used */
+	ALTFIB_CACHE_FLUSH,		/* taken out with all others */
+	ALTFIB_CACHE_GC_TOTAL,		/* there were more than gc_thresh */
+	ALTFIB_CACHE_GC_IGNORED,	/* ... and a collection was asked for before */
+	ALTFIB_CACHE_GC_GOAL_MISS,	/* a collection ended above gc_thresh, or before its end */
+	ALTFIB_CACHE_GC_RUN,		/* collections */
+	ALTFIB_CACHE_OVERFLOW,		/* not kept: there are max_size, or no memory */
+	ALTFIB_CACHE_NEIGHBOUR,		/* kept, and the next hop's link address is known */
+	ALTFIB_CACHE_NO_NEIGHBOUR,	/* kept, and it is not */
+	ALTFIB_NR_CACHED,
+};
+
+/* Read by packets and the collector; in seconds. */
+struct altfib_cache_limits {
+	u32 gc_thresh;
+	u32 gc_interval;
+	u32 gc_timeout;
+	u32 gc_elasticity;
+	u32 max_size;
+};
+
+/* As things were before a packet was decided. */
+struct altfib_ticket {
+	u32 hash;
+	u32 generation;			/* the mirror's; odd while it is being changed */
+	int genid;			/* the kernel's: rt_genid, or the tables' number */
+};
+
+struct altfib_flows;
 
 enum altfib_nexthop_flags {
 	ALTFIB_NH_DSCP		= 1,	/* its prefixes are the kernel's to decide */

@@ -512,28 +512,15 @@ static void altfib_describe_dst6(const struct dst_entry *dst, struct altfib_answ
 	memcpy(answer->gateway, &rt->rt6i_gateway, sizeof(answer->gateway));
 }
 
-/*
- * As altfib_helper_verify().
- *
- * Context: RCU read side, bottom halves off.
- */
-enum altfib_verdict altfib_helper_verify6(const struct altfib_packet6 *pkt,
-					  const struct altfib_route6 *route,
-					  struct altfib_difference6 *diff)
+/* As altfib_compare(). */
+static enum altfib_verdict altfib_compare6(const struct altfib_packet6 *pkt,
+					   const struct dst_entry *dst, enum altfib_verdict agrees,
+					   struct altfib_difference6 *diff)
 {
 	struct sk_buff *skb = pkt->skb;
 	const struct ipv6hdr *iph = ipv6_hdr(skb);
-	struct altfib_choice6 choice;
 	const struct dst_entry *theirs;
-	const struct dst_entry *dst;
-	enum altfib_verdict agrees;
 
-	if (altfib_find_dst6(pkt, route, &choice) != ALTFIB_NO_OBJECTION)
-		return ALTFIB_UNDECIDED;
-	dst = choice.dst;
-	agrees = choice.group || (choice.several && !rcu_access_pointer(route->rt)->nh) ?
-			 ALTFIB_AGREES_ON_PATH :
-			 ALTFIB_AGREES;
 	ip6_route_input(skb);
 	theirs = skb_dst(skb);
 	if (theirs == dst)
@@ -553,6 +540,26 @@ enum altfib_verdict altfib_helper_verify6(const struct altfib_packet6 *pkt,
 	skb_copy_bits(skb, skb_network_offset(skb) + sizeof(*iph), &diff->ports,
 		      sizeof(diff->ports));
 	return ALTFIB_DIFFERS;
+}
+
+/*
+ * As altfib_helper_verify().
+ *
+ * Context: RCU read side, bottom halves off.
+ */
+enum altfib_verdict altfib_helper_verify6(const struct altfib_packet6 *pkt,
+					  const struct altfib_route6 *route,
+					  struct altfib_difference6 *diff)
+{
+	struct altfib_choice6 choice;
+	bool one_of_several;
+
+	if (altfib_find_dst6(pkt, route, &choice) != ALTFIB_NO_OBJECTION)
+		return ALTFIB_UNDECIDED;
+	one_of_several = choice.group ||
+			 (choice.several && !rcu_access_pointer(route->rt)->nh);
+	return altfib_compare6(pkt, choice.dst,
+			       one_of_several ? ALTFIB_AGREES_ON_PATH : ALTFIB_AGREES, diff);
 }
 
 /*

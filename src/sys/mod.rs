@@ -8,6 +8,7 @@ pub(crate) mod counters;
 pub(crate) mod cpu;
 pub(crate) mod family;
 pub(crate) mod fib;
+pub(crate) mod flow;
 pub(crate) mod keyed;
 pub(crate) mod leaf;
 pub(crate) mod lock;

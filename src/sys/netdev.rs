@@ -19,6 +19,14 @@ pub(crate) trait FollowDevices {
     /// Process, RTNL held.
     fn device_changed(net: &Net, ifindex: c_int);
 
+    /// All others have been told of a change of a device of `net`, of the above or of its name, or that
+    /// it is new.
+    ///
+    /// # Context
+    ///
+    /// As above.
+    fn device_settled(net: &Net);
+
     /// A device of `net` goes for good. Said again each second while somebody holds it.
     ///
     /// # Context
@@ -31,11 +39,16 @@ pub(crate) trait FollowDevices {
 /// along is dropped, and counted, as the device's doing.
 const PRIORITY: c_int = 10;
 
+/// After everybody else: policy rules follow the devices' names, for instance.
+const PRIORITY_LAST: c_int = c_int::MIN;
+
 /// Follows the devices of all namespaces until it is dropped.
 #[pin_data(PinnedDrop)]
 pub(crate) struct DeviceNotifier<T> {
     #[pin]
     block: Opaque<bindings::notifier_block>,
+    #[pin]
+    last: Last<T>,
     _t: PhantomData<fn(T)>,
 }
 
@@ -64,6 +77,7 @@ impl<T: FollowDevices> DeviceNotifier<T> {
                     to_result(bindings::register_netdevice_notifier(block))
                 })
             },
+            last <- Last::new(),
             _t: PhantomData,
         })
     }
@@ -98,6 +112,72 @@ impl<T: FollowDevices> DeviceNotifier<T> {
             }
         }
         bindings::NOTIFY_DONE as c_int
+    }
+}
+
+/// The other end of the notifiers' list.
+#[pin_data(PinnedDrop)]
+struct Last<T> {
+    #[pin]
+    block: Opaque<bindings::notifier_block>,
+    _t: PhantomData<fn(T)>,
+}
+
+impl<T: FollowDevices> Last<T> {
+    fn new() -> impl PinInit<Self, Error> {
+        try_pin_init!(Self {
+            // SAFETY: `slot` is pinned and valid for writes, and `drop` unregisters it.
+            block <- unsafe {
+                pin_init::pin_init_from_closure(|slot: *mut Opaque<bindings::notifier_block>| {
+                    let block = Opaque::cast_into(slot);
+                    block.write(bindings::notifier_block {
+                        notifier_call: Some(Self::call),
+                        priority: PRIORITY_LAST,
+                        ..Default::default()
+                    });
+                    to_result(bindings::register_netdevice_notifier(block))
+                })
+            },
+            _t: PhantomData,
+        })
+    }
+
+    /// One event.
+    ///
+    /// # Safety
+    ///
+    /// `info` carries a valid device, as every netdevice event does.
+    unsafe extern "C" fn call(
+        _block: *mut bindings::notifier_block,
+        event: c_ulong,
+        info: *mut c_void,
+    ) -> c_int {
+        if matches!(
+            event as c_uint,
+            bindings::netdev_cmd_NETDEV_UP
+                | bindings::netdev_cmd_NETDEV_DOWN
+                | bindings::netdev_cmd_NETDEV_CHANGE
+                | bindings::netdev_cmd_NETDEV_CHANGEMTU
+                | bindings::netdev_cmd_NETDEV_CHANGEUPPER
+                | bindings::netdev_cmd_NETDEV_CHANGENAME
+                | bindings::netdev_cmd_NETDEV_REGISTER
+                | bindings::netdev_cmd_NETDEV_UNREGISTER
+        ) {
+            let mut net = core::ptr::null_mut();
+            // SAFETY: The core passes a valid device with each event.
+            unsafe { bindings::netdev_ifindex(info, &mut net) };
+            // SAFETY: A device's namespace outlives the event.
+            T::device_settled(unsafe { Net::from_raw(net) });
+        }
+        bindings::NOTIFY_DONE as c_int
+    }
+}
+
+#[pinned_drop]
+impl<T> PinnedDrop for Last<T> {
+    fn drop(self: Pin<&mut Self>) {
+        // SAFETY: Registered by `new`.
+        unsafe { bindings::unregister_netdevice_notifier(self.block.get()) };
     }
 }
 

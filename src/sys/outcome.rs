@@ -23,6 +23,7 @@ outcomes! {
     LOCAL = altfib_outcome_ALTFIB_LOCAL,
     VERIFIED = altfib_outcome_ALTFIB_VERIFIED,
     VERIFY_DUE = altfib_outcome_ALTFIB_VERIFY_DUE,
+    NOT_CACHED = altfib_outcome_ALTFIB_NOT_CACHED,
     EARLY_DEMUX = altfib_outcome_ALTFIB_EARLY_DEMUX,
     NOT_READY = altfib_outcome_ALTFIB_NOT_READY,
     HOOK_ORDER = altfib_outcome_ALTFIB_HOOK_ORDER,

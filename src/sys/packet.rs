@@ -73,6 +73,11 @@ pub(crate) struct Packet<'a> {
 }
 
 impl Packet<'_> {
+    #[inline]
+    pub(super) fn raw(&self) -> &bindings::altfib_packet {
+        &self.raw
+    }
+
     /// Destination, host order.
     #[inline]
     pub(crate) fn daddr(&self) -> u32 {
@@ -106,6 +111,12 @@ impl Packet<'_> {
     #[inline]
     pub(crate) fn accepts_local_source(&self) -> bool {
         self.has(bindings::altfib_in_flags_ALTFIB_IN_ACCEPT_LOCAL)
+    }
+
+    /// Whether a route is attached, and delivers it here.
+    pub(crate) fn is_for_this_host(&self) -> bool {
+        // SAFETY: The packet is valid, and RCU is held while there is one.
+        unsafe { bindings::is_for_this_host(self.raw.skb) }
     }
 
     /// Whether somebody put a route of his own into the local table.
@@ -184,12 +195,31 @@ impl Packet<'_> {
         let mut difference = bindings::altfib_difference::default();
         // SAFETY: As in `attach`; `difference` is valid for writes.
         let verdict = unsafe { bindings::verify(&self.raw, nh.as_ptr(), &mut difference) };
-        match verdict {
-            bindings::altfib_verdict_ALTFIB_AGREES => Verdict::Agrees(Chosen::Only),
-            bindings::altfib_verdict_ALTFIB_AGREES_ON_PATH => Verdict::Agrees(Chosen::OneOfSeveral),
-            bindings::altfib_verdict_ALTFIB_DIFFERS => Verdict::Differs(Difference(difference)),
-            _ => Verdict::Undecided,
-        }
+        Verdict::from_raw(verdict, Difference(difference))
+    }
+
+    /// As [`Packet::attach`], but what the kernel keeps for `nh` now, and not what the record has.
+    #[inline]
+    pub(crate) fn attach_uncached(
+        &mut self,
+        nh: &NextHop,
+        probe: bool,
+        every: u32,
+        _rcu: ReadSide<'_>,
+    ) -> Outcome {
+        // SAFETY: As in `attach`.
+        Outcome::from_raw(unsafe {
+            bindings::attach_uncached(&self.raw, nh.as_ptr(), probe, every)
+        })
+    }
+
+    /// As [`Packet::verify`], for [`Packet::attach_uncached`].
+    #[cold]
+    pub(crate) fn verify_uncached(&mut self, nh: &NextHop, _rcu: ReadSide<'_>) -> Verdict {
+        let mut difference = bindings::altfib_difference::default();
+        // SAFETY: As in `verify`.
+        let verdict = unsafe { bindings::verify_uncached(&self.raw, nh.as_ptr(), &mut difference) };
+        Verdict::from_raw(verdict, Difference(difference))
     }
 }
 
@@ -260,6 +290,17 @@ pub(crate) enum Verdict {
     Undecided,
 }
 
+impl Verdict {
+    pub(super) fn from_raw(verdict: bindings::altfib_verdict, difference: Difference) -> Self {
+        match verdict {
+            bindings::altfib_verdict_ALTFIB_AGREES => Verdict::Agrees(Chosen::Only),
+            bindings::altfib_verdict_ALTFIB_AGREES_ON_PATH => Verdict::Agrees(Chosen::OneOfSeveral),
+            bindings::altfib_verdict_ALTFIB_DIFFERS => Verdict::Differs(difference),
+            _ => Verdict::Undecided,
+        }
+    }
+}
+
 /// A packet, and two answers that are not the same.
 #[derive(Clone, Copy)]
 pub(crate) struct Difference(bindings::altfib_difference);
@@ -291,6 +332,10 @@ impl Answer<'_> {
 }
 
 impl Difference {
+    pub(super) fn from_raw(raw: bindings::altfib_difference) -> Self {
+        Self(raw)
+    }
+
     /// Destination and source, network order of bytes.
     pub(crate) fn addresses(&self) -> ([u8; 4], [u8; 4]) {
         (self.0.daddr.to_be_bytes(), self.0.saddr.to_be_bytes())

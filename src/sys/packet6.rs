@@ -49,6 +49,11 @@ pub(crate) struct Packet6<'a> {
 }
 
 impl Packet6<'_> {
+    #[inline]
+    pub(super) fn raw(&self) -> &bindings::altfib_packet6 {
+        &self.raw
+    }
+
     /// Destination, as a number.
     #[inline]
     pub(crate) fn daddr(&self) -> u128 {
@@ -92,14 +97,13 @@ impl Packet6<'_> {
         let mut difference = bindings::altfib_difference6::default();
         // SAFETY: As in `attach`; `difference` is valid for writes.
         let verdict = unsafe { bindings::verify6(&self.raw, route.as_ptr(), &mut difference) };
-        match verdict {
-            bindings::altfib_verdict_ALTFIB_AGREES => Verdict6::Agrees(Chosen::Only),
-            bindings::altfib_verdict_ALTFIB_AGREES_ON_PATH => {
-                Verdict6::Agrees(Chosen::OneOfSeveral)
-            }
-            bindings::altfib_verdict_ALTFIB_DIFFERS => Verdict6::Differs(Difference6(difference)),
-            _ => Verdict6::Undecided,
-        }
+        Verdict6::from_raw(verdict, Difference6(difference))
+    }
+
+    /// Whether a route is attached, and delivers it here.
+    pub(crate) fn is_for_this_host(&self) -> bool {
+        // SAFETY: The packet is valid, and RCU is held while there is one.
+        unsafe { bindings::is_for_this_host6(self.raw.skb) }
     }
 
     /// Whether a verified packet stays on this host.
@@ -118,6 +122,19 @@ pub(crate) enum Verdict6 {
     Differs(Difference6),
     /// Ours has just gone.
     Undecided,
+}
+
+impl Verdict6 {
+    pub(super) fn from_raw(verdict: bindings::altfib_verdict, difference: Difference6) -> Self {
+        match verdict {
+            bindings::altfib_verdict_ALTFIB_AGREES => Verdict6::Agrees(Chosen::Only),
+            bindings::altfib_verdict_ALTFIB_AGREES_ON_PATH => {
+                Verdict6::Agrees(Chosen::OneOfSeveral)
+            }
+            bindings::altfib_verdict_ALTFIB_DIFFERS => Verdict6::Differs(difference),
+            _ => Verdict6::Undecided,
+        }
+    }
 }
 
 /// A packet, and two answers that are not the same.
@@ -146,6 +163,10 @@ impl Answer6<'_> {
 }
 
 impl Difference6 {
+    pub(super) fn from_raw(raw: bindings::altfib_difference6) -> Self {
+        Self(raw)
+    }
+
     /// Destination and source.
     pub(crate) fn addresses(&self) -> (u128, u128) {
         (

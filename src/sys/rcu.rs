@@ -98,6 +98,13 @@ impl<T> Drop for RcuBox<T> {
 /// Must be dropped in process context, where it may sleep. In atomic context, keep it.
 pub(crate) struct Retired<T>(Option<KBox<T>>, Grace);
 
+impl<T> Retired<T> {
+    /// What it was.
+    pub(crate) fn get(&self) -> Option<&T> {
+        self.0.as_deref()
+    }
+}
+
 impl<T> Drop for Retired<T> {
     fn drop(&mut self) {
         if !self.1.elapsed() {
