@@ -35,7 +35,7 @@ TRACING=/sys/kernel/tracing
 run_compared() {
 	local arms=("$ON+lookup" "$ON+socket")
 
-	[[ $ON != *+* ]] || arms=("$ON")
+	! names_output "$ON" || arms=("$ON")
 	"$1" | "$PROBE" --compare off "${arms[@]}"
 }
 

@@ -41,6 +41,11 @@ export TX="send afc c0 dmac=$RMAC src=10.0.1.2"
 # 2001:db8:a::/48 by r1, 2001:db8:b::/48 by r2. topo6 instead of topo.
 export TX6="send afc c0 dmac=$RMAC src=2001:db8:1::2"
 
+# names_output ARM: an arm is MODE, MODE+OUTPUT, MODE+CACHE, or both in any order.
+names_output() {
+	[[ $1+ == *+@(off|lookup|socket)+* ]]
+}
+
 altfib_loaded() {
 	[ -e /proc/sys/net/altfib/mode ]
 }

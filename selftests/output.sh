@@ -40,7 +40,7 @@ ALL_TESTS=(
 UDP=${UDP:-$(dirname "$PROBE")/udp}
 export UDP
 # The mode of the comparisons, with "+lookup" if it says no output.
-[[ $ON == *+* ]] || ON+="+lookup"
+names_output "$ON" || ON+="+lookup"
 
 SYS=/proc/sys/net/altfib
 

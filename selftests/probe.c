@@ -58,7 +58,8 @@ static int line_no;
 static int home_ns;
 static int n_floods;
 static const char *arm;		/* a mode of altfib's, or "none" (not loaded) */
-static const char *output;	/* of altfib: what follows a '+' in the arm's name */
+static const char *output;	/* what follows a '+' in the arm's name: altfib's output, */
+static const char *cache;	/* and its cache */
 
 static void die(const char *fmt, ...)
 {
@@ -1156,23 +1157,22 @@ static int lookup_stats(struct counter *c, int n, bool six)
 	return n + ARRAY_SIZE(names);
 }
 
-static int altfib_stats(const char *ns, struct counter *c, bool six)
+/* Adds the counters of a file of /proc/net/stat to @c, which has @n. */
+static int stat_file(const char *path, const char *prefix, struct counter *c, int n)
 {
 	char line[2048], *save, *tok;
-	FILE *f;
-	int n = 0, i;
+	FILE *f = fopen(path, "re");
+	int first = n, i;
 
-	enter(ns);
-	f = fopen(six ? "/proc/net/stat/altfib6" : "/proc/net/stat/altfib", "re");
 	if (f && fgets(line, sizeof(line), f)) {
 		for (tok = strtok_r(line, "\n ", &save); tok;
 		     tok = strtok_r(NULL, "\n ", &save)) {
-			snprintf(c[n].name, sizeof(c[n].name), "%s", tok);
+			snprintf(c[n].name, sizeof(c[n].name), "%s%s", prefix, tok);
 			c[n++].val = 0;
 		}
 		while (fgets(line, sizeof(line), f)) {
 			tok = strtok_r(line, "\n ", &save);
-			for (i = 0; tok && i < n; i++) {
+			for (i = first; tok && i < n; i++) {
 				c[i].val += strtoll(tok, NULL, 16);
 				tok = strtok_r(NULL, "\n ", &save);
 			}
@@ -1180,6 +1180,19 @@ static int altfib_stats(const char *ns, struct counter *c, bool six)
 	}
 	if (f)
 		fclose(f);
+	return n;
+}
+
+static int altfib_stats(const char *ns, struct counter *c, bool six)
+{
+	char line[2048];
+	FILE *f;
+	int n;
+
+	enter(ns);
+	n = stat_file(six ? "/proc/net/stat/altfib6" : "/proc/net/stat/altfib", "", c, 0);
+	n = stat_file(six ? "/proc/net/stat/altfib6_cache" : "/proc/net/stat/altfib_cache",
+		      "cache:", c, n);
 	f = fopen(six ? "/proc/net/altfib/punts6" : "/proc/net/altfib/punts", "re");
 	if (f && fgets(line, sizeof(line), f)) {
 		while (fgets(line, sizeof(line), f) && n < MAX_COUNTERS) {
@@ -1239,10 +1252,11 @@ static void show_lookups(const char *ns, bool six)
 
 /*
  * altfib[6] NS begin
- * altfib[6] NS end [min=PERCENT] [punt=REASON[:N]]... [least=COLUMN:N]... [COLUMN=N]...
- * Columns are lnstat's, and those of lookup_stats(). Checked only where the module is
- * on, and what begins with "OUTPUT." or "MODE+OUTPUT." only there; attaching while off
- * is always an error.
+ * altfib[6] NS end [min=PERCENT] [hits=N] [punt=REASON[:N]]... [least=COLUMN:N]... [COLUMN=N]...
+ * Columns are lnstat's, and those of lookup_stats(). hits: packets of flows that were
+ * known, where the arm names a cache of flows. Checked only where the module is on, and
+ * what begins with "OUTPUT." or "MODE+OUTPUT." only there; attaching while off is always
+ * an error.
  */
 static void cmd_altfib(int argc, char **argv)
 {
@@ -1291,6 +1305,15 @@ static void cmd_altfib(int argc, char **argv)
 		       argv[1], delta(c, n, "lookups", six), delta(c, n, "known", six),
 		       delta(c, n, "recalled", six), delta(c, n, "asked", six));
 	}
+	if (cache) {
+		printf("# %s %s cache=%s:", argv[0], argv[1], cache);
+		for (i = 0; i < n; i++) {
+			d = delta(c, n, c[i].name, six);
+			if (!strncmp(c[i].name, "cache:", 6) && d)
+				printf(" %s %lld", c[i].name + 6, d);
+		}
+		putchar('\n');
+	}
 	if (!strcmp(arm, "off")) {
 		if (fwd + local + ver)
 			printf("%s %s: attached %lld packets while off\n",
@@ -1329,6 +1352,11 @@ static void cmd_altfib(int argc, char **argv)
 			if (share < atof(eq + 1))
 				printf("%s %s: attached %.1f %%, fewer than the %s %% expected\n",
 				       argv[0], argv[1], share, eq + 1);
+		} else if (!strncmp(argv[i], "hits=", 5)) {
+			d = delta(c, n, "cache:in_hit", six);
+			if (cache && strstr(cache, "flow") && d < atoll(eq + 1))
+				printf("%s %s: %lld packets of known flows, expected at least %s\n",
+				       argv[0], argv[1], d, eq + 1);
 		} else if (!strncmp(argv[i], "punt=", 5)) {
 			char *colon = strchr(eq, ':');
 			long long want = colon ? atoll(colon + 1) : 1;
@@ -1437,6 +1465,12 @@ static void cmd_arm(int argc, char **argv)
 				die("net.altfib.output = %s in %s: %s", output,
 				    argv[i], strerror(-err));
 			wait_serving(argv[i]);
+		}
+		if (cache) {
+			err = write_sysctl("net/altfib/cache", cache);
+			if (err)
+				die("net.altfib.cache = %s in %s: %s", cache,
+				    argv[i], strerror(-err));
 		}
 		leave();
 	}
@@ -2124,17 +2158,25 @@ struct run {
 	int status;
 };
 
-/* MODE, or MODE+OUTPUT. */
+static bool is_cache(const char *word)
+{
+	return !strcmp(word, "nexthop") || !strcmp(word, "none") ||
+	       !strcmp(word, "flow") || !strcmp(word, "percpu-flow");
+}
+
+/* MODE, MODE+OUTPUT, MODE+CACHE, or both in any order. */
 static void set_arm(const char *name)
 {
-	char *mode = strdup(name);
-	char *plus = strchr(mode, '+');
+	char *mode = strdup(name), *word;
 
-	arm = mode;
 	output = NULL;
-	if (plus) {
-		*plus = '\0';
-		output = plus + 1;
+	cache = NULL;
+	arm = strsep(&mode, "+");
+	while ((word = strsep(&mode, "+"))) {
+		if (is_cache(word))
+			cache = word;
+		else
+			output = word;
 	}
 }
 
@@ -2281,7 +2323,7 @@ int main(int argc, char **argv)
 		return rc;
 	}
 	if (argc != 3 || strcmp(argv[1], "--check")) {
-		fprintf(stderr, "usage: probe [--check|--compare ARM] MODE[+OUTPUT]|none\n");
+		fprintf(stderr, "usage: probe [--check|--compare ARM] MODE[+OUTPUT][+CACHE]|none\n");
 		return 2;
 	}
 	run_captured(&r, script, size, argv[2]);

@@ -54,7 +54,7 @@ PUB_F=$(wg pubkey <"$TMP/key.f")
 run_compared() {
 	local arms=("$ON+lookup" "$ON+socket")
 
-	[[ $ON != *+* ]] || arms=("$ON")
+	! names_output "$ON" || arms=("$ON")
 	"$1" | "$PROBE" --compare off "${arms[@]}"
 }
 
@@ -420,7 +420,7 @@ all_made() {
 }
 
 arm_of_all() {
-	[[ $ON == *+* ]] && echo "$ON" || echo "$ON+socket"
+	names_output "$ON" && echo "$ON" || echo "$ON+socket"
 }
 
 # From the end of this call on all four go by the other device.
