@@ -193,7 +193,9 @@ static bool altfib_may_remember4(struct altfib_redirect *r, const struct flowi4 
 	struct altfib_leaf *leaf;
 	struct fib_result res;
 
+	/* KNOWN_NH: made for one packet, and not found when an exception comes. */
 	if (fl4->flowi4_tun_key.tun_id || dst_xfrm(&rt->dst) ||
+	    fl4->flowi4_flags & FLOWI_FLAG_KNOWN_NH ||
 	    rt->rt_flags & (RTCF_BROADCAST | RTCF_MULTICAST | RTCF_LOCAL))
 		return false;
 #ifdef CONFIG_IP_MULTIPLE_TABLES
@@ -211,11 +213,14 @@ static bool altfib_may_remember4(struct altfib_redirect *r, const struct flowi4 
 	return res.fi->nh ? !res.fi->nh->is_group : fib_info_num_path(res.fi) == 1;
 }
 
-/* What decides in IPv4 without moving the generation. */
+/* What decides in IPv4 without moving the generation: the end of a redirect, the carrier. */
 static bool altfib_still_there4(const struct dst_entry *dst)
 {
 	const struct net_device *dev = dst_dev_rcu(dst);
+	unsigned long expires = READ_ONCE(dst->expires);
 
+	if (expires && time_after(jiffies, expires))
+		return false;
 	return netif_carrier_ok(dev) || !ip_ignore_linkdown(dev);
 }
 
