@@ -512,31 +512,54 @@ impl Namespace {
                 switches.output.insert(started)
             }
         };
-        match output {
-            OutputMode::Socket => self
-                .output
-                .start_sockets(started, self.settings.socket_bits()),
-            _ => {
-                self.output.stop_sockets(started);
+        let flows = self.settings.cache().keeps_flows();
+        let result = if output == OutputMode::Socket {
+            started.arm_flows().and_then(|()| {
+                self.output
+                    .start_sockets(started, self.settings.socket_bits())
+            })
+        } else {
+            self.output.stop_sockets(started);
+            if flows {
+                started.arm_flows()
+            } else {
                 Ok(())
             }
+        };
+        if !flows {
+            started.disarm_flows();
         }
+        result
     }
 
     /// Sets where the routes of packets are found again, from the next packet on.
     ///
     /// # Errors
     ///
-    /// `ENOMEM`; nothing has changed.
+    /// `ENOMEM`; `EBUSY` if the host's own lookups are answered, and a tracer has those in front of
+    /// them for himself. Nothing has changed.
     ///
     /// # Context
     ///
     /// Process, may sleep.
     pub(crate) fn set_cache(&self, strategy: Strategy) -> Result {
-        let switches = self.switches.lock();
+        let mut switches = self.switches.lock();
         if switches.stopped || strategy == self.settings.cache() {
             return Ok(());
         }
+        if let Some(started) = switches.output.as_mut().filter(|_| strategy.keeps_flows()) {
+            started.arm_flows()?;
+        }
+        let result = self.switch_cache(strategy);
+        if let Some(started) = switches.output.as_mut() {
+            if !self.settings.cache().keeps_flows() {
+                started.disarm_flows();
+            }
+        }
+        result
+    }
+
+    fn switch_cache(&self, strategy: Strategy) -> Result {
         let ended = self.ipv4.set_cache(self, strategy)?;
         let ended6 = match self.ipv6.set_cache(self, strategy) {
             Ok(ended6) => ended6,

@@ -34,6 +34,7 @@ use crate::sys::net::Net;
 use crate::sys::rcu::RcuBox;
 use crate::sys::rcu::ReadSide;
 use crate::sys::rcu::Retired;
+use crate::sys::rtnl::Rtnl;
 use crate::sys::work;
 use kernel::prelude::*;
 use kernel::sync::rcu;
@@ -72,6 +73,11 @@ impl Strategy {
             .into_iter()
             .find(|strategy| strategy.name() == name)
             .ok_or(EINVAL)
+    }
+
+    /// Whether it has a cache of flows.
+    pub(crate) fn keeps_flows(self) -> bool {
+        matches!(self, Strategy::Flow | Strategy::PerCpuFlow)
     }
 
     /// What its cache of flows looks like, if it has one.
@@ -174,6 +180,11 @@ impl<K: Cached> Cache<K> {
     /// How many flows there are.
     pub(crate) fn len(&self) -> u32 {
         self.with(Flows::len).unwrap_or(0)
+    }
+
+    /// As [`Flows::wrong`].
+    pub(crate) fn wrong(&self, rtnl: &Rtnl) -> u32 {
+        self.with(|flows| flows.wrong(rtnl)).unwrap_or(0)
     }
 
     fn with<R>(&self, f: impl FnOnce(&Flows<K>) -> R) -> Option<R> {

@@ -67,7 +67,7 @@ pub(crate) enum Count {
     LookupMismatch,
     /// One differed, and then did not.
     LookupTransient,
-    /// A flow was known; this one and the next fifteen in the order of `enum altfib_cached`.
+    /// A flow was known; this one and the next eighteen in the order of `enum altfib_cached`.
     CacheHit,
     /// None was, or none that still held.
     CacheMiss,
@@ -99,6 +99,12 @@ pub(crate) enum Count {
     CacheNeighbour,
     /// And was not.
     CacheNoNeighbour,
+    /// A flow of the host's own was known.
+    CacheOutHit,
+    /// And was compared with the kernel's answer, and was the same.
+    CacheOutChecked,
+    /// None was, or none that still held.
+    CacheOutMiss,
     /// The decision of a flow was compared with the kernel's.
     VerifyCached,
     /// How many there are.

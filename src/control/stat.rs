@@ -113,6 +113,8 @@ const CACHE_FIELDS: &[(&str, Field)] = &[
     ("entries", Field::Flows),
     ("in_hit", Field::Count(Count::CacheHit)),
     ("in_slow_tot", Field::Count(Count::CacheMiss)),
+    ("out_hit", Field::Count(Count::CacheOutHit)),
+    ("out_slow_tot", Field::Count(Count::CacheOutMiss)),
     ("gc_total", Field::Count(Count::CacheGcTotal)),
     ("gc_ignored", Field::Count(Count::CacheGcIgnored)),
     ("gc_goal_miss", Field::Count(Count::CacheGcGoalMiss)),
@@ -126,6 +128,7 @@ const CACHE_FIELDS: &[(&str, Field)] = &[
     ("flush", Field::Count(Count::CacheFlush)),
     ("gc_run", Field::Count(Count::CacheGcRun)),
     ("verified", Field::Count(Count::VerifyCached)),
+    ("out_verified", Field::Count(Count::CacheOutChecked)),
     ("neighbour", Field::Count(Count::CacheNeighbour)),
     ("no_neighbour", Field::Count(Count::CacheNoNeighbour)),
 ];

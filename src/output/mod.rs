@@ -9,13 +9,17 @@
 //! address (`output=lookup`).
 //!
 //! Before that, an unconnected socket that sends to where it has just sent to has its last route
-//! again (`output=socket`); see helpers_sockets.c.
+//! again (`output=socket`). With a cache of flows (`net.altfib.cache`), with either, whoever sends has
+//! the route of his flow. See helpers_sockets.c.
 
 use crate::control::counts::Count;
 use crate::control::counts::Counts;
 use crate::control::mismatches::Colons;
 use crate::mirror::ipv6::Match;
 use crate::netns::Namespace;
+use crate::sys::family::Ipv4;
+use crate::sys::family::Ipv6;
+use crate::sys::flow::Flows;
 use crate::sys::leaf::Leaf;
 use crate::sys::rcu::ReadSide;
 use crate::sys::redirect::redirect_owner;
@@ -53,6 +57,16 @@ impl Answer for Namespace {
         }
     }
 
+    #[inline]
+    fn flows<'a>(&'a self, rcu: ReadSide<'a>) -> Option<&'a Flows<Ipv4>> {
+        self.ipv4().cache().flows(rcu)
+    }
+
+    #[inline]
+    fn flows6<'a>(&'a self, rcu: ReadSide<'a>) -> Option<&'a Flows<Ipv6>> {
+        self.ipv6().cache().flows(rcu)
+    }
+
     fn differs(&self) {
         self.output().suspect();
         self.look_again();
@@ -72,8 +86,38 @@ pub(crate) struct Output {
 
 /// What was started, which ends with this.
 pub(crate) struct Started {
-    sockets: Option<(Sockets, Armed)>,
+    sockets: Option<Sockets>,
+    flows: Option<Armed>,
     _lookups: Armed,
+}
+
+impl Started {
+    /// Has the lookups of routes lead here, too.
+    ///
+    /// # Errors
+    ///
+    /// As [`Armed::new`].
+    ///
+    /// # Context
+    ///
+    /// Process, may sleep.
+    pub(crate) fn arm_flows(&mut self) -> Result {
+        if self.flows.is_none() {
+            self.flows = Some(Armed::new(Site::Flow)?);
+        }
+        Ok(())
+    }
+
+    /// Ends that, if no socket's route is remembered.
+    ///
+    /// # Context
+    ///
+    /// Process, may sleep.
+    pub(crate) fn disarm_flows(&mut self) {
+        if self.sockets.is_none() {
+            self.flows = None;
+        }
+    }
 }
 
 impl Output {
@@ -124,6 +168,7 @@ impl Output {
         }
         Ok(Started {
             sockets: None,
+            flows: None,
             _lookups: lookups,
         })
     }
@@ -147,24 +192,24 @@ impl Output {
         }
     }
 
-    /// Remembers the last route of each socket, until [`Output::stop_sockets`].
+    /// Remembers the last route of each socket, until [`Output::stop_sockets`]; of those, who ask
+    /// where [`Started::arm_flows`] leads.
     ///
     /// # Errors
     ///
-    /// As [`Armed::new`], and `ENOMEM`.
+    /// `ENOMEM`.
     ///
     /// # Context
     ///
     /// Process, may sleep.
     pub(crate) fn start_sockets(&self, started: &mut Started, bits: u32) -> Result {
         let sockets = Sockets::new(bits)?;
-        let flows = Armed::new(Site::Socket)?;
         // SAFETY: `stop_sockets` takes them back, and their end waits for a grace period.
         unsafe {
             self.ipv4.set_sockets(Some(&sockets));
             self.ipv6.set_sockets(Some(&sockets));
         }
-        started.sockets = Some((sockets, flows));
+        started.sockets = Some(sockets);
         Ok(())
     }
 
@@ -207,13 +252,31 @@ impl Output {
         if !self.suspect.swap(false, Relaxed) {
             return false;
         }
-        let (again, wrong) = {
+        let (again, wrong, flows) = {
             // Nobody changes a route now, and every change is in both tables.
             let rtnl = Rtnl::lock();
-            (self.ipv4.again(), self.ipv4.wrong_sockets(&rtnl))
+            let flows = [
+                ns.ipv4().cache().wrong(&rtnl),
+                ns.ipv6().cache().wrong(&rtnl),
+            ];
+            (self.ipv4.again(), self.ipv4.wrong_sockets(&rtnl), flows)
         };
         let mut differs = wrong != 0;
-        if differs {
+        if flows != [0, 0] {
+            differs = true;
+            ns.counts().add(Count::LookupMismatch, u64::from(flows[0]));
+            ns.ipv6()
+                .counts()
+                .add(Count::LookupMismatch, u64::from(flows[1]));
+            pr_err!(
+                "the flows of {} of the host's own packets, {} of IPv6, differed from the kernel's\n",
+                flows[0],
+                flows[1]
+            );
+            ns.ipv4().cache().flush();
+            ns.ipv6().cache().flush();
+        }
+        if wrong != 0 {
             ns.counts().add(Count::SocketMismatch, u64::from(wrong));
             pr_err!(
                 "the last routes of {} sockets differed from the kernel's\n",

@@ -19,6 +19,7 @@ use super::packet6::Packet6;
 use super::packet6::Verdict6;
 use super::rcu::ReadSide;
 use super::route6::Route6;
+use super::rtnl::Rtnl;
 use core::marker::PhantomData;
 use core::mem::MaybeUninit;
 use core::ptr::NonNull;
@@ -122,7 +123,7 @@ impl<K> Flows<K> {
         .ok_or(ENOMEM)
     }
 
-    fn as_ptr(&self) -> *mut bindings::altfib_flows {
+    pub(super) fn as_ptr(&self) -> *mut bindings::altfib_flows {
         self.0.as_ptr()
     }
 
@@ -143,6 +144,16 @@ impl<K> Flows<K> {
         };
         // SAFETY: Both are valid.
         unsafe { bindings::flows_set_limits(self.as_ptr(), &limits) };
+    }
+
+    /// Looks once more at flows of the host's own packets that differed: how many are wrong.
+    ///
+    /// # Context
+    ///
+    /// Process, RTNL held.
+    pub(crate) fn wrong(&self, _rtnl: &Rtnl) -> u32 {
+        // SAFETY: Valid by the type invariant; the helper takes RCU itself.
+        unsafe { bindings::flows_suspects(self.as_ptr()) }
     }
 
     /// Takes all flows of the next places out, and gives their references back. Says where to go on,

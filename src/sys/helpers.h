@@ -17,6 +17,7 @@ struct dst_entry;
 struct fib6_info;
 struct fib_info;
 struct fib_nh_common;
+struct altfib_flows;
 struct altfib_sockets;
 struct hlist_head;
 struct net;
@@ -253,6 +254,7 @@ struct altfib_redirect {
 struct altfib_leaf *altfib_rust_leaf(const void *owner, u32 daddr);
 struct altfib_route6 *altfib_rust_route6(const void *owner, u64 high, u64 low);
 void altfib_rust_differs(const void *owner);
+struct altfib_flows *altfib_rust_flows(const void *owner, bool ipv6);
 
 /* What became of packets in a cache of flows: one counter each, in this order. */
 enum altfib_cached {
@@ -272,6 +274,9 @@ enum altfib_cached {
 	ALTFIB_CACHE_OVERFLOW,		/* not kept: there are max_size, or no memory */
 	ALTFIB_CACHE_NEIGHBOUR,		/* kept, and the next hop's link address is known */
 	ALTFIB_CACHE_NO_NEIGHBOUR,	/* kept, and it is not */
+	ALTFIB_CACHE_OUT_HIT,		/* the host's own; as ALTFIB_SOCKET_HIT */
+	ALTFIB_CACHE_OUT_CHECKED,	/* ... and the next two */
+	ALTFIB_CACHE_OUT_MISS,
 	ALTFIB_NR_CACHED,
 };
 
@@ -290,8 +295,6 @@ struct altfib_ticket {
 	u32 generation;			/* the mirror's; odd while it is being changed */
 	int genid;			/* the kernel's: rt_genid, or the tables' number */
 };
-
-struct altfib_flows;
 
 enum altfib_nexthop_flags {
 	ALTFIB_NH_DSCP		= 1,	/* its prefixes are the kernel's to decide */

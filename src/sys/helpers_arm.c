@@ -235,22 +235,22 @@ static unsigned int altfib_armed;
 static unsigned int altfib_armed_flow;
 
 /*
- * One more namespace wants its lookups answered; or, if sockets, its sockets' routes
- * remembered.
+ * One more namespace wants its lookups answered; or, if flows, the routes of its own
+ * packets remembered.
  *
  * Context: process, may sleep.
  *
  * Return: 0; -EBUSY if another tracer has one of the functions for itself;
  * -EOPNOTSUPP if this kernel offers no way.
  */
-int altfib_helper_redirect_arm(bool sockets)
+int altfib_helper_redirect_arm(bool flows)
 {
-	unsigned int *armed = sockets ? &altfib_armed_flow : &altfib_armed;
+	unsigned int *armed = flows ? &altfib_armed_flow : &altfib_armed;
 	int err = 0;
 
 	mutex_lock(&altfib_arm_mutex);
 	if (!*armed)
-		err = sockets ? altfib_arm_flow() : altfib_arm_lookup();
+		err = flows ? altfib_arm_flow() : altfib_arm_lookup();
 	if (!err)
 		(*armed)++;
 	mutex_unlock(&altfib_arm_mutex);
@@ -262,14 +262,14 @@ int altfib_helper_redirect_arm(bool sockets)
  *
  * Context: process, may sleep.
  */
-void altfib_helper_redirect_disarm(bool sockets)
+void altfib_helper_redirect_disarm(bool flows)
 {
-	unsigned int *armed = sockets ? &altfib_armed_flow : &altfib_armed;
+	unsigned int *armed = flows ? &altfib_armed_flow : &altfib_armed;
 
 	mutex_lock(&altfib_arm_mutex);
 	if (--*armed)
 		goto out;
-	if (sockets)
+	if (flows)
 		altfib_disarm_flow();
 	else
 		altfib_disarm_lookup();

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Caches of flows, and the way without any cache. Part of helpers.c, behind
- * helpers_ipv6.c. What they are for is in src/cache/.
+ * helpers_ipv6.c. What they are for is in src/cache/. The flows of the host's own
+ * packets, which have no input device, are in helpers_sockets.c.
  *
  * A flow's entry says where a packet of this source, destination, device, DSCP
  * and mark went. It holds one reference on that route, taken from a next hop's
@@ -104,6 +105,7 @@ struct altfib_entry {
 	u8 in_flags;
 	u8 local;
 	u8 hairpin;				/* leaves where it came in */
+	u8 host;				/* part of a struct altfib_host_entry */
 	struct rcu_head rcu;
 };
 
@@ -509,8 +511,10 @@ static void altfib_flow_keep(struct altfib_flows *t, struct altfib_entry *e, u32
 
 	if (!t->buckets) {
 		atomic_inc(&t->entries);
+		/* For who is preempted here it may be another CPU's place: nothing is lost. */
 		old = (struct altfib_entry *)
-			xchg((__force void **)&t->places[smp_processor_id()][hash & t->mask], e);
+			xchg((__force void **)&t->places[raw_smp_processor_id()][hash & t->mask],
+			     e);
 		if (old) {
 			struct altfib_ticket now;
 
@@ -529,13 +533,14 @@ static void altfib_flow_keep(struct altfib_flows *t, struct altfib_entry *e, u32
 	altfib_cache_count(t, ALTFIB_CACHE_INSERT);
 }
 
-/* A flow of this packet, with a reference on dst; or NULL, counted. */
-static struct altfib_entry *altfib_flow_new(struct altfib_flows *t, struct dst_entry *dst,
+/* A flow of so many bytes, with a reference on dst; or NULL, counted. */
+static struct altfib_entry *altfib_flow_new(struct altfib_flows *t, size_t size,
+					    struct dst_entry *dst,
 					    const struct altfib_ticket *ticket)
 {
 	struct altfib_entry *e;
 
-	e = kzalloc_obj(*e, GFP_ATOMIC | __GFP_NOWARN);
+	e = kzalloc(size, GFP_ATOMIC | __GFP_NOWARN);
 	if (!e || !dst_hold_safe(dst)) {
 		kfree(e);
 		altfib_cache_count(t, ALTFIB_CACHE_OVERFLOW);
@@ -589,7 +594,7 @@ void altfib_helper_flow_keep(struct altfib_flows *t, const struct altfib_packet 
 		altfib_cache_count(t, ALTFIB_CACHE_UNCACHED);
 		return;
 	}
-	e = altfib_flow_new(t, choice.dst, ticket);
+	e = altfib_flow_new(t, sizeof(*e), choice.dst, ticket);
 	if (!e)
 		return;
 	altfib_flow_key4(pkt, &e->key);
@@ -630,7 +635,7 @@ void altfib_helper_flow_keep6(struct altfib_flows *t, const struct altfib_packet
 		altfib_cache_count(t, ALTFIB_CACHE_UNCACHED);
 		return;
 	}
-	e = altfib_flow_new(t, choice.dst, ticket);
+	e = altfib_flow_new(t, sizeof(*e), choice.dst, ticket);
 	if (!e)
 		return;
 	rt = dst_rt6_info(choice.dst);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The last route of each unconnected socket, in front of ip_route_output_flow() and
- * ip6_dst_lookup_flow(). Part of helpers.c, behind helpers_redirect.c.
+ * What is remembered in front of ip_route_output_flow() and ip6_dst_lookup_flow(): the
+ * last route of each unconnected socket; or, where there is a cache of flows, what it
+ * has of the host's own, whoever asks. Part of helpers.c, behind helpers_redirect.c.
  *
  * 4.4BSD had it in the protocol control block (inp_route), and lost it because
  * nobody told the holder when an interface went. Here the kernel tells: a dst is
@@ -30,22 +31,34 @@ struct altfib_flow {
 	u8 proto;
 	u8 flags;
 	u8 prefs;			/* IPV6_ADDR_PREFERENCES */
+	u8 bound;			/* IPv6: the socket, to a device */
 	u8 family;
 };
 
-/* RCU; one reference on dst. */
+/* What a lookup has told. */
+struct altfib_told {
+	struct dst_entry *dst;		/* of whoever remembers this */
+	struct in6_addr saddr;		/* these three as it left them in the flow */
+	int oif;
+	int iif;
+	u32 dst_cookie;
+	bool suspect;			/* the original's answer was another */
+};
+
+/* RCU; one reference on told.dst. */
 struct altfib_socket {
 	struct rcu_head rcu;
 	u64 cookie;
-	struct dst_entry *dst;
-	u32 dst_cookie;
 	int sernum;			/* IPv6 */
 	unsigned long used;		/* jiffies, about */
 	struct altfib_flow key;
-	struct in6_addr saddr;		/* as the lookup left them */
-	int oif;
-	int iif;
-	bool suspect;			/* the original's answer was another */
+	struct altfib_told told;
+};
+
+/* A flow of the host's own packets; its reference is the entry's. */
+struct altfib_host_entry {
+	struct altfib_entry e;
+	struct altfib_told told;
 };
 
 /* Two places for each socket: by its hash, and the one beside it. */
@@ -59,7 +72,7 @@ static void altfib_socket_free_rcu(struct rcu_head *head)
 {
 	struct altfib_socket *e = container_of(head, struct altfib_socket, rcu);
 
-	dst_release(e->dst);
+	dst_release(e->told.dst);
 	kfree(e);
 }
 
@@ -78,7 +91,7 @@ static bool altfib_has_policies(const struct net *net, const struct sock *sk)
 {
 	return READ_ONCE(net->xfrm.policy_count[XFRM_POLICY_OUT]) ||
 	       net->xfrm.policy_default[XFRM_POLICY_OUT] == XFRM_USERPOLICY_BLOCK ||
-	       rcu_access_pointer(sk->sk_policy[XFRM_POLICY_OUT]);
+	       (sk && rcu_access_pointer(sk->sk_policy[XFRM_POLICY_OUT]));
 }
 #else
 static bool altfib_has_policies(const struct net *net, const struct sock *sk)
@@ -148,20 +161,184 @@ static void altfib_socket_name(const struct sock *sk)
 		atomic64_cmpxchg(cookie, 0, atomic64_inc_return(&last) | BIT_ULL(63));
 }
 
-static bool altfib_dst_holds(const struct altfib_socket *e)
+static bool altfib_dst_holds(const struct altfib_told *told)
 {
-	struct dst_entry *dst = e->dst;
+	struct dst_entry *dst = told->dst;
 
 	return READ_ONCE(dst->obsolete) == DST_OBSOLETE_FORCE_CHK &&
-	       dst->ops->check(dst, e->dst_cookie);
+	       dst->ops->check(dst, told->dst_cookie);
 }
 
 /* A change may be under way, of which the numbers do not tell yet: look again later. */
-static void altfib_socket_suspect(const struct altfib_redirect *r, struct altfib_socket *e)
+static void altfib_suspect(const struct altfib_redirect *r, struct altfib_told *told)
 {
-	WRITE_ONCE(e->suspect, true);
+	WRITE_ONCE(told->suspect, true);
 	altfib_rust_differs(r->owner);
 }
+
+/* ---- what is asked, and where the answer may be ----------------------- */
+
+struct altfib_question {
+	struct altfib_flow key;
+	struct altfib_flows *flows;	/* NULL: the socket's last route */
+	struct altfib_flow_key words;	/* of the flow */
+	struct altfib_ticket ticket;	/* as things were when it was asked */
+	int sernum;			/* IPv6: the same, of sockets */
+	bool remember;			/* an answer may be */
+};
+
+/* In the order of both enums. */
+enum altfib_asked {
+	ALTFIB_ASKED_HIT,
+	ALTFIB_ASKED_CHECKED,
+	ALTFIB_ASKED_MISS,
+};
+
+static void altfib_asked_count(const struct altfib_redirect *r, const struct altfib_question *q,
+			       enum altfib_asked what)
+{
+	BUILD_BUG_ON(ALTFIB_SOCKET_MISS - ALTFIB_SOCKET_HIT - ALTFIB_ASKED_MISS);
+	BUILD_BUG_ON(ALTFIB_CACHE_OUT_MISS - ALTFIB_CACHE_OUT_HIT - ALTFIB_ASKED_MISS);
+	if (q->flows)
+		altfib_cache_count(q->flows, ALTFIB_CACHE_OUT_HIT + what);
+	else
+		altfib_redirect_count(r, ALTFIB_SOCKET_HIT + what);
+}
+
+#define ALTFIB_HOST_WORDS	6
+
+/*
+ * As of a received packet, with the output device in place of the input device. What
+ * is not in there decides nothing, as long as there are neither policy rules nor
+ * several paths: the user, the label, the hash.
+ */
+static void altfib_host_key(const struct altfib_flow *flow, struct altfib_flow_key *key)
+{
+	u32 more = flow->dscp | flow->proto << 8 | flow->flags << 16 | flow->bound << 23 |
+		   (u32)flow->prefs << 24;
+
+	memset(key, 0, sizeof(*key));
+	if (flow->family == AF_INET) {
+		key->word[0] = (u64)be32_to_cpu(flow->daddr.s6_addr32[0]) << 32 |
+			       be32_to_cpu(flow->saddr.s6_addr32[0]);
+		key->word[1] = flow->oif;
+		key->word[2] = (u64)flow->mark << 32 | more;
+		return;
+	}
+	memcpy(&key->word[0], &flow->daddr, sizeof(flow->daddr));
+	memcpy(&key->word[2], &flow->saddr, sizeof(flow->saddr));
+	key->word[4] = flow->oif;
+	key->word[5] = (u64)flow->mark << 32 | more;
+}
+
+/* A socket says no more about a route than what is in the key, but for its policies. */
+static struct altfib_told *altfib_ask_flows(const struct net *net, const struct sock *sk,
+					    struct altfib_question *q)
+{
+	const struct altfib_flow *flow = &q->key;
+	struct altfib_entry *e;
+
+	if (sk && !sk_fullsock(sk))
+		return NULL;
+	if (altfib_has_policies(net, sk) || flow->scope || flow->l3mdev ||
+	    flow->flags & ~(FLOWI_FLAG_ANYSRC | FLOWI_FLAG_ANY_SPORT))
+		return NULL;
+	q->remember = true;
+	altfib_host_key(flow, &q->words);
+	altfib_ticket_take(q->flows, &q->words, ALTFIB_HOST_WORDS, &q->ticket);
+	e = altfib_flow_find(q->flows, &q->words, ALTFIB_HOST_WORDS, q->ticket.hash,
+			     raw_smp_processor_id());
+	if (!e || !altfib_flow_current(e, &q->ticket))
+		return NULL;
+	return &container_of(e, struct altfib_host_entry, e)->told;
+}
+
+/*
+ * What is remembered of a question, whose key is filled in; NULL if nothing is. What
+ * decides without moving a number is the caller's to look at.
+ */
+static struct altfib_told *altfib_ask(const struct altfib_redirect *r, const struct net *net,
+				      const struct sock *sk, struct altfib_question *q)
+{
+	struct altfib_sockets *t;
+	struct altfib_socket *e;
+
+	q->remember = false;
+	q->flows = altfib_rust_flows(r->owner, q->key.family == AF_INET6);
+	if (q->flows)
+		return altfib_ask_flows(net, sk, q);
+	t = rcu_dereference(r->sockets);
+	if (!t || !sk)
+		return NULL;
+	altfib_socket_name(sk);
+	if (!altfib_socket_fits(net, sk))
+		return NULL;
+	q->remember = true;
+	q->sernum = 0;
+	if (q->key.family == AF_INET6) {
+		/* Before the lookup: what changes meanwhile makes the entry old. */
+		q->sernum = rt_genid_ipv6(net);
+		/* Pairs with the writers' barriers in fib6_add() and fib6_del(). */
+		smp_rmb();
+	}
+	e = altfib_socket_find(t, atomic64_read(&sk->sk_cookie));
+	if (!e || memcmp(&e->key, &q->key, sizeof(q->key)) || e->sernum != q->sernum)
+		return NULL;
+	return &e->told;
+}
+
+/* It was the answer. */
+static void altfib_told_used(const struct altfib_question *q, struct altfib_told *told)
+{
+	if (q->flows)
+		altfib_flow_used(&container_of(told, struct altfib_host_entry, told)->e);
+	else
+		altfib_socket_used(container_of(told, struct altfib_socket, told));
+}
+
+/* Remember what the original has told, if anybody still does. Context: RCU read side. */
+static void altfib_remember(const struct altfib_redirect *r, const struct sock *sk,
+			    const struct altfib_question *q, const struct altfib_told *told)
+{
+	struct altfib_sockets *t;
+	struct altfib_socket *s;
+
+	if (q->flows) {
+		struct altfib_entry *e;
+
+		/* Another one may have another seed. */
+		if (altfib_rust_flows(r->owner, q->key.family == AF_INET6) != q->flows ||
+		    q->ticket.generation & 1)
+			return;
+		e = altfib_flow_new(q->flows, sizeof(struct altfib_host_entry), told->dst,
+				    &q->ticket);
+		if (!e)
+			return;
+		e->key = q->words;
+		e->host = true;
+		container_of(e, struct altfib_host_entry, e)->told = *told;
+		altfib_flow_keep(q->flows, e, q->ticket.hash);
+		return;
+	}
+	t = rcu_dereference(r->sockets);
+	if (!t)
+		return;
+	s = kzalloc_obj(*s, GFP_ATOMIC | __GFP_NOWARN);
+	if (!s)
+		return;
+	if (!dst_hold_safe(told->dst)) {
+		kfree(s);
+		return;
+	}
+	s->cookie = atomic64_read(&sk->sk_cookie);
+	s->sernum = q->sernum;
+	s->used = jiffies;
+	s->key = q->key;
+	s->told = *told;
+	altfib_socket_store(t, s);
+}
+
+/* ---- IPv4 ------------------------------------------------------------- */
 
 static void altfib_flow4(const struct flowi4 *fl4, struct altfib_flow *key)
 {
@@ -254,98 +431,78 @@ static struct rtable *altfib_original_flow(struct net *net, struct flowi4 *fl4,
 	return rt;
 }
 
-static noinline void altfib_remember4(struct altfib_redirect *r, struct altfib_sockets *t,
-				      const struct sock *sk, const struct altfib_flow *key,
-				      const struct flowi4 *fl4, struct rtable *rt)
+/* The original has answered. Context: any but hard interrupt. */
+static noinline void altfib_answered4(struct net *net, const struct sock *sk,
+				      const struct flowi4 *fl4, const struct altfib_question *q,
+				      struct rtable *rt)
 {
-	struct altfib_socket *e;
+	struct altfib_told told = {
+		.dst = &rt->dst,
+		.oif = fl4->flowi4_oif,
+		.iif = fl4->flowi4_iif,
+	};
+	struct altfib_redirect *r;
 
-	if (!altfib_may_remember4(r, fl4, rt))
-		return;
-	e = kmalloc_obj(*e, GFP_ATOMIC | __GFP_NOWARN);
-	if (!e)
-		return;
-	if (!dst_hold_safe(&rt->dst)) {
-		kfree(e);
-		return;
-	}
-	e->cookie = atomic64_read(&sk->sk_cookie);
-	e->dst = &rt->dst;
-	e->dst_cookie = 0;
-	e->sernum = 0;
-	e->suspect = false;
-	e->used = jiffies;
-	e->key = *key;
-	memcpy(&e->saddr, &fl4->saddr, sizeof(fl4->saddr));
-	e->oif = fl4->flowi4_oif;
-	e->iif = fl4->flowi4_iif;
-	altfib_socket_store(t, e);
+	memcpy(&told.saddr, &fl4->saddr, sizeof(fl4->saddr));
+	rcu_read_lock();
+	r = altfib_redirect_of(rcu_access_pointer(net->ipv4.fib_main));
+	if (r && altfib_may_remember4(r, fl4, rt))
+		altfib_remember(r, sk, q, &told);
+	rcu_read_unlock();
 }
 
 static notrace struct rtable *altfib_route_output_flow(struct net *net, struct flowi4 *fl4,
 						       const struct sock *sk)
 {
+	struct altfib_question q;
 	struct altfib_redirect *r;
-	struct altfib_sockets *t;
-	struct altfib_socket *e;
-	struct altfib_flow key;
+	struct altfib_told *told;
 	struct rtable *theirs;
 	struct rtable *rt;
-	bool check;
 
+	q.remember = false;
 	rcu_read_lock();
 	r = altfib_redirect_of(rcu_access_pointer(net->ipv4.fib_main));
-	t = r ? rcu_dereference(r->sockets) : NULL;
-	if (!t || !sk || ipv4_is_multicast(fl4->daddr) || !fl4->daddr)
+	if (!r || ipv4_is_multicast(fl4->daddr) || !fl4->daddr)
 		goto original;
-	altfib_socket_name(sk);
-	if (!altfib_socket_fits(net, sk))
+	altfib_flow4(fl4, &q.key);
+	told = altfib_ask(r, net, sk, &q);
+	if (!q.remember)
 		goto original;
-	altfib_flow4(fl4, &key);
-	e = altfib_socket_find(t, atomic64_read(&sk->sk_cookie));
-	if (!e || memcmp(&e->key, &key, sizeof(key)) || !altfib_dst_holds(e) ||
-	    !altfib_still_there4(e->dst))
+	if (!told || !altfib_dst_holds(told) || !altfib_still_there4(told->dst))
 		goto miss;
-	rt = dst_rtable(e->dst);
-	check = altfib_check_due(r);
-	if (!check) {
+	rt = dst_rtable(told->dst);
+	if (!altfib_check_due(r)) {
 		if (!dst_hold_safe(&rt->dst))
 			goto miss;
-		memcpy(&fl4->saddr, &e->saddr, sizeof(fl4->saddr));
-		fl4->flowi4_oif = e->oif;
-		fl4->flowi4_iif = e->iif;
-		altfib_socket_used(e);
-		altfib_redirect_count(r, ALTFIB_SOCKET_HIT);
+		memcpy(&fl4->saddr, &told->saddr, sizeof(fl4->saddr));
+		fl4->flowi4_oif = told->oif;
+		fl4->flowi4_iif = told->iif;
+		altfib_told_used(&q, told);
+		altfib_asked_count(r, &q, ALTFIB_ASKED_HIT);
 		rcu_read_unlock();
 		return rt;
 	}
 	theirs = altfib_original_output_flow(net, fl4, sk);
-	if (!IS_ERR(theirs) && altfib_same_rtable(rt, theirs) && fl4->flowi4_oif == e->oif &&
-	    !memcmp(&fl4->saddr, &e->saddr, sizeof(fl4->saddr)))
-		altfib_redirect_count(r, ALTFIB_SOCKET_CHECKED);
+	if (!IS_ERR(theirs) && altfib_same_rtable(rt, theirs) && fl4->flowi4_oif == told->oif &&
+	    !memcmp(&fl4->saddr, &told->saddr, sizeof(fl4->saddr)))
+		altfib_asked_count(r, &q, ALTFIB_ASKED_CHECKED);
 	else
-		altfib_socket_suspect(r, e);
+		altfib_suspect(r, told);
 	rcu_read_unlock();
 	return theirs;
 
 miss:
-	altfib_redirect_count(r, ALTFIB_SOCKET_MISS);
-	rcu_read_unlock();
-	rt = altfib_original_flow(net, fl4, sk);
-	if (IS_ERR(rt))
-		return rt;
-	rcu_read_lock();
-	r = altfib_redirect_of(rcu_access_pointer(net->ipv4.fib_main));
-	t = r ? rcu_dereference(r->sockets) : NULL;
-	if (t)
-		altfib_remember4(r, t, sk, &key, fl4, rt);
-	rcu_read_unlock();
-	return rt;
-
+	altfib_asked_count(r, &q, ALTFIB_ASKED_MISS);
 original:
 	rcu_read_unlock();
-	return altfib_original_flow(net, fl4, sk);
+	rt = altfib_original_flow(net, fl4, sk);
+	if (q.remember && !IS_ERR(rt))
+		altfib_answered4(net, sk, fl4, &q, rt);
+	return rt;
 }
+
+/* ---- IPv6 ------------------------------------------------------------- */
 
 static void altfib_flow6(const struct flowi6 *fl6, const struct sock *sk, struct altfib_flow *key)
 {
@@ -361,7 +518,8 @@ static void altfib_flow6(const struct flowi6 *fl6, const struct sock *sk, struct
 	key->scope = fl6->flowi6_scope;
 	key->proto = fl6->flowi6_proto;
 	key->flags = fl6->flowi6_flags;
-	key->prefs = READ_ONCE(inet6_sk(sk)->srcprefs);
+	key->prefs = sk ? READ_ONCE(inet6_sk(sk)->srcprefs) : 0;
+	key->bound = sk && READ_ONCE(sk->sk_bound_dev_if);
 	key->family = AF_INET6;
 }
 
@@ -418,16 +576,16 @@ static bool altfib_still_there6(const struct net *net, const struct dst_entry *d
  * A source that the kernel has chosen is chosen again: it depends on lifetimes, labels
  * and settings of addresses, of whose changes no number tells.
  */
-static bool altfib_same_source6(struct net *net, const struct altfib_socket *e)
+static bool altfib_same_source6(struct net *net, const struct altfib_flow *key,
+				const struct altfib_told *told)
 {
-	const struct altfib_flow *key = &e->key;
 	struct in6_addr saddr;
 
 	if (!ipv6_addr_any(&key->saddr))
 		return true;
-	return !ip6_route_get_saddr(net, rcu_dereference(dst_rt6_info(e->dst)->from), &key->daddr,
-				    key->prefs, key->l3mdev, &saddr) &&
-	       ipv6_addr_equal(&saddr, &e->saddr);
+	return !ip6_route_get_saddr(net, rcu_dereference(dst_rt6_info(told->dst)->from),
+				    &key->daddr, key->prefs, key->l3mdev, &saddr) &&
+	       ipv6_addr_equal(&saddr, &told->saddr);
 }
 
 static bool altfib_same_rt6(const struct rt6_info *a, const struct rt6_info *b)
@@ -449,98 +607,54 @@ static struct dst_entry *altfib_original_flow6(struct net *net, const struct soc
 	return dst;
 }
 
-static noinline void altfib_remember6(struct altfib_redirect *r, struct altfib_sockets *t,
-				      const struct sock *sk, const struct altfib_flow *key,
-				      int sernum, const struct flowi6 *fl6, struct dst_entry *dst)
-{
-	struct altfib_socket *e;
-
-	if (!altfib_may_remember6(r, fl6, dst_rt6_info(dst)))
-		return;
-	e = kmalloc_obj(*e, GFP_ATOMIC | __GFP_NOWARN);
-	if (!e)
-		return;
-	if (!dst_hold_safe(dst)) {
-		kfree(e);
-		return;
-	}
-	e->cookie = atomic64_read(&sk->sk_cookie);
-	e->dst = dst;
-	e->dst_cookie = rt6_get_cookie(dst_rt6_info(dst));
-	e->sernum = sernum;
-	e->suspect = false;
-	e->used = jiffies;
-	e->key = *key;
-	e->saddr = fl6->saddr;
-	e->oif = fl6->flowi6_oif;
-	e->iif = fl6->flowi6_iif;
-	altfib_socket_store(t, e);
-}
-
-/* What is asked for, to be remembered when the original has answered. */
-struct altfib_question6 {
-	struct altfib_flow key;
-	int sernum;
-	bool remember;
-};
-
 /*
- * The socket's last route, or what the original says of it if that is to be compared.
+ * What is remembered, or what the original says of it if that is to be compared.
  *
  * Return: a dst or an error; NULL to have the original asked.
  */
 static struct dst_entry *altfib_recall6(struct net *net, const struct sock *sk,
-					struct flowi6 *fl6, struct altfib_question6 *q)
+					struct flowi6 *fl6, struct altfib_question *q)
 {
-	struct altfib_redirect *r;
-	struct altfib_sockets *t;
-	struct altfib_socket *e;
 	struct dst_entry *dst = NULL;
+	struct altfib_redirect *r;
+	struct altfib_told *told;
 
-	q->remember = false;
 	rcu_read_lock();
 	r = altfib_redirect_of(&net->ipv6.fib6_main_tbl->tb6_root);
-	t = r ? rcu_dereference(r->sockets) : NULL;
-	if (!t || !sk || sk->sk_family != AF_INET6 || ipv6_addr_any(&fl6->daddr) ||
+	if (!r || (sk && sk->sk_family != AF_INET6) || ipv6_addr_any(&fl6->daddr) ||
 	    ipv6_addr_type(&fl6->daddr) & (IPV6_ADDR_MULTICAST | IPV6_ADDR_LINKLOCAL |
 					   IPV6_ADDR_LOOPBACK | IPV6_ADDR_MAPPED))
 		goto out;
-	altfib_socket_name(sk);
-	if (!altfib_socket_fits(net, sk))
-		goto out;
 	altfib_flow6(fl6, sk, &q->key);
-	q->remember = true;
-	/* Before the lookup: what changes meanwhile makes the entry old. */
-	q->sernum = rt_genid_ipv6(net);
-	/* Pairs with the writers' barriers in fib6_add() and fib6_del(). */
-	smp_rmb();
-	e = altfib_socket_find(t, atomic64_read(&sk->sk_cookie));
-	if (!e || memcmp(&e->key, &q->key, sizeof(q->key)) || e->sernum != q->sernum ||
-	    !altfib_dst_holds(e) || !altfib_still_there6(net, e->dst, &fl6->daddr) ||
-	    !altfib_same_source6(net, e))
+	told = altfib_ask(r, net, sk, q);
+	if (!q->remember)
+		goto out;
+	if (!told || !altfib_dst_holds(told) ||
+	    !altfib_still_there6(net, told->dst, &fl6->daddr) ||
+	    !altfib_same_source6(net, &q->key, told))
 		goto miss;
-	dst = e->dst;
+	dst = told->dst;
 	if (!altfib_check_due(r)) {
 		if (!dst_hold_safe(dst)) {
 			dst = NULL;
 			goto miss;
 		}
-		fl6->saddr = e->saddr;
-		fl6->flowi6_oif = e->oif;
-		fl6->flowi6_iif = e->iif;
-		altfib_socket_used(e);
-		altfib_redirect_count(r, ALTFIB_SOCKET_HIT);
+		fl6->saddr = told->saddr;
+		fl6->flowi6_oif = told->oif;
+		fl6->flowi6_iif = told->iif;
+		altfib_told_used(q, told);
+		altfib_asked_count(r, q, ALTFIB_ASKED_HIT);
 		goto out;
 	}
 	dst = altfib_original_output_flow6(net, sk, fl6, NULL);
-	if (!IS_ERR(dst) && altfib_same_rt6(dst_rt6_info(e->dst), dst_rt6_info(dst)) &&
-	    fl6->flowi6_oif == e->oif && ipv6_addr_equal(&fl6->saddr, &e->saddr))
-		altfib_redirect_count(r, ALTFIB_SOCKET_CHECKED);
+	if (!IS_ERR(dst) && altfib_same_rt6(dst_rt6_info(told->dst), dst_rt6_info(dst)) &&
+	    fl6->flowi6_oif == told->oif && ipv6_addr_equal(&fl6->saddr, &told->saddr))
+		altfib_asked_count(r, q, ALTFIB_ASKED_CHECKED);
 	else
-		altfib_socket_suspect(r, e);
+		altfib_suspect(r, told);
 	goto out;
 miss:
-	altfib_redirect_count(r, ALTFIB_SOCKET_MISS);
+	altfib_asked_count(r, q, ALTFIB_ASKED_MISS);
 out:
 	rcu_read_unlock();
 	return dst;
@@ -548,18 +662,25 @@ out:
 
 /* The original has answered. */
 static void altfib_answered6(struct net *net, const struct sock *sk, const struct flowi6 *fl6,
-			     const struct altfib_question6 *q, struct dst_entry *dst)
+			     const struct altfib_question *q, struct dst_entry *dst)
 {
 	struct altfib_redirect *r;
-	struct altfib_sockets *t;
+	struct altfib_told told;
 
 	if (!q->remember || IS_ERR(dst))
 		return;
 	rcu_read_lock();
 	r = altfib_redirect_of(&net->ipv6.fib6_main_tbl->tb6_root);
-	t = r ? rcu_dereference(r->sockets) : NULL;
-	if (t)
-		altfib_remember6(r, t, sk, &q->key, q->sernum, fl6, dst);
+	if (r && altfib_may_remember6(r, fl6, dst_rt6_info(dst))) {
+		told = (struct altfib_told){
+			.dst = dst,
+			.saddr = fl6->saddr,
+			.oif = fl6->flowi6_oif,
+			.iif = fl6->flowi6_iif,
+			.dst_cookie = rt6_get_cookie(dst_rt6_info(dst)),
+		};
+		altfib_remember(r, sk, q, &told);
+	}
 	rcu_read_unlock();
 }
 
@@ -567,9 +688,10 @@ static notrace struct dst_entry *altfib_dst_lookup_flow(struct net *net, const s
 							struct flowi6 *fl6,
 							const struct in6_addr *final_dst)
 {
-	struct altfib_question6 q = {};
+	struct altfib_question q;
 	struct dst_entry *dst = NULL;
 
+	q.remember = false;
 	if (!final_dst)
 		dst = altfib_recall6(net, sk, fl6, &q);
 	if (dst)
@@ -588,10 +710,11 @@ static notrace struct dst_entry *altfib_sk_dst_lookup_flow(struct sock *sk, stru
 							   const struct in6_addr *final_dst,
 							   bool connected)
 {
-	struct altfib_question6 q = {};
+	struct altfib_question q;
 	struct dst_entry *dst = NULL;
 	int idx;
 
+	q.remember = false;
 	/* Else the socket has a route of its own. */
 	if (!final_dst && !connected && !rcu_access_pointer(sk->sk_dst_cache))
 		dst = altfib_recall6(sock_net(sk), sk, fl6, &q);
@@ -623,12 +746,48 @@ unsigned int altfib_helper_redirect_suspects(struct altfib_redirect *r)
 	t = rcu_dereference(r->sockets);
 	for (i = 0; t && i < 1U << t->bits; i++) {
 		e = rcu_dereference(t->slots[i]);
-		if (!e || !READ_ONCE(e->suspect))
+		if (!e || !READ_ONCE(e->told.suspect))
 			continue;
-		WRITE_ONCE(e->suspect, false);
-		if (altfib_dst_holds(e) &&
+		WRITE_ONCE(e->told.suspect, false);
+		if (altfib_dst_holds(&e->told) &&
 		    (e->key.family == AF_INET || e->sernum == rt_genid_ipv6(r->net)))
 			wrong++;
+	}
+	rcu_read_unlock();
+	return wrong;
+}
+
+static bool altfib_entry_is_wrong(struct altfib_entry *e, const struct altfib_ticket *now)
+{
+	struct altfib_told *told = &container_of(e, struct altfib_host_entry, e)->told;
+
+	if (!e->host || !READ_ONCE(told->suspect))
+		return false;
+	WRITE_ONCE(told->suspect, false);
+	return altfib_flow_current(e, now) && altfib_dst_holds(told);
+}
+
+/* The same of the flows in a cache. */
+unsigned int altfib_helper_flows_suspects(struct altfib_flows *t)
+{
+	u64 size = altfib_flows_size(t), at;
+	struct altfib_ticket now;
+	struct altfib_entry *e;
+	unsigned int wrong = 0;
+	unsigned int cpu;
+
+	rcu_read_lock();
+	altfib_ticket_now(t, &now);
+	for (at = 0; at < size; at++) {
+		if (t->buckets) {
+			hlist_for_each_entry_rcu(e, &t->buckets[at].head, node)
+				wrong += altfib_entry_is_wrong(e, &now);
+			continue;
+		}
+		cpu = at / (t->mask + 1);
+		e = cpu_possible(cpu) ? rcu_dereference(t->places[cpu][at & t->mask]) : NULL;
+		if (e)
+			wrong += altfib_entry_is_wrong(e, &now);
 	}
 	rcu_read_unlock();
 	return wrong;
@@ -651,6 +810,11 @@ static void altfib_wait_for_flows(void)
 }
 #else
 unsigned int altfib_helper_redirect_suspects(struct altfib_redirect *r)
+{
+	return 0;
+}
+
+unsigned int altfib_helper_flows_suspects(struct altfib_flows *t)
 {
 	return 0;
 }

@@ -7,6 +7,9 @@
 
 use super::bindings;
 use super::counters::Counters;
+use super::family::Ipv4;
+use super::family::Ipv6;
+use super::flow::Flows;
 use super::leaf::Leaf;
 use super::net::Net;
 use super::rcu::ReadSide;
@@ -27,6 +30,12 @@ pub(crate) trait Answer: Sync {
 
     /// The same for IPv6.
     fn route6<'a>(&'a self, addr: u128, rcu: ReadSide<'a>) -> Option<&'a Route6>;
+
+    /// What it has of flows, if there is a cache of them.
+    fn flows<'a>(&'a self, rcu: ReadSide<'a>) -> Option<&'a Flows<Ipv4>>;
+
+    /// The same for IPv6.
+    fn flows6<'a>(&'a self, rcu: ReadSide<'a>) -> Option<&'a Flows<Ipv6>>;
 
     /// An answer has just differed from the kernel's: look at [`Redirect::again`].
     ///
@@ -72,6 +81,18 @@ macro_rules! redirect_owner {
             // SAFETY: By the requirement.
             unsafe { $crate::sys::redirect::differs_of::<$owner>(owner) }
         }
+
+        /// # Safety
+        ///
+        /// As above.
+        #[no_mangle]
+        unsafe extern "C" fn altfib_rust_flows(
+            owner: *const c_void,
+            ipv6: bool,
+        ) -> *mut $crate::sys::bindings::altfib_flows {
+            // SAFETY: By the requirement.
+            unsafe { $crate::sys::redirect::flows_of::<$owner>(owner, ipv6) }
+        }
     };
 }
 pub(crate) use redirect_owner;
@@ -116,13 +137,31 @@ pub(crate) unsafe fn differs_of<T: Answer>(owner: *const c_void) {
     unsafe { &*owner.cast::<T>() }.differs();
 }
 
+/// # Safety
+///
+/// As above.
+#[inline(always)]
+pub(crate) unsafe fn flows_of<T: Answer>(
+    owner: *const c_void,
+    ipv6: bool,
+) -> *mut bindings::altfib_flows {
+    // SAFETY: By the requirement.
+    let (owner, rcu) = unsafe { (&*owner.cast::<T>(), ReadSide::assume()) };
+    if ipv6 {
+        owner.flows6(rcu).map(Flows::as_ptr)
+    } else {
+        owner.flows(rcu).map(Flows::as_ptr)
+    }
+    .unwrap_or(core::ptr::null_mut())
+}
+
 /// Functions of the kernel that can lead here.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Site {
     /// The longest-prefix match.
     Lookup,
-    /// The lookup of a socket's route.
-    Socket,
+    /// The lookup of the host's own packets' routes, in front of that.
+    Flow,
 }
 
 /// They do lead here while one of these exists.
@@ -139,7 +178,7 @@ impl Armed {
     /// Process, may sleep.
     pub(crate) fn new(site: Site) -> Result<Self> {
         // SAFETY: No requirement.
-        to_result(unsafe { bindings::redirect_arm(site == Site::Socket) })?;
+        to_result(unsafe { bindings::redirect_arm(site == Site::Flow) })?;
         Ok(Self(site))
     }
 }
@@ -147,7 +186,7 @@ impl Armed {
 impl Drop for Armed {
     fn drop(&mut self) {
         // SAFETY: Each is the end of one that was armed.
-        unsafe { bindings::redirect_disarm(self.0 == Site::Socket) };
+        unsafe { bindings::redirect_disarm(self.0 == Site::Flow) };
     }
 }
 
