@@ -6,8 +6,15 @@
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
-# Each comparison runs in all of these.
-ARMS="on+none on+flow on+percpu-flow verify+none verify+flow verify+percpu-flow"
+UDP=${UDP:-$(dirname "$PROBE")/udp}
+# Each comparison runs in both modes and with both shapes of a cache; in each mode with
+# each cache where they differ in more than the shape, or for all, if asked for.
+ARMS="on+flow verify+percpu-flow"
+ALL_ARMS="on+none on+flow on+percpu-flow verify+none verify+flow verify+percpu-flow"
+IN_ALL=" flows routes paths exceptions flows6 routes6 objects6 "
+[ -z "${ALTFIB_ALL_ARMS:-}" ] || ARMS=$ALL_ARMS
+# Those of the host's own packets: a cache of flows stands before the routes of sockets.
+HOST_ARMS="on+lookup+flow verify+socket+percpu-flow"
 
 ALL_TESTS=(
 	"flows: flows over two next hops, to this host and to a neighbour"
@@ -40,7 +47,14 @@ ALL_TESTS=(
 	"rules6: IPv6: policy rules come and go under flows"
 	"exceptions6: IPv6: a path MTU is learned under a flow"
 	"sockets6: IPv6: a socket is connected under a flow"
+	"host_sends: the host's own packets, of sockets and without one"
+	"host_changes: routes, addresses, rules and devices change under flows of the host's own"
+	"host_redirect: a redirect under a flow of the host's own, and its end"
+	"host_exception: a path MTU is learned under a flow of the host's own"
+	"host_sends6: IPv6: the host's own packets"
+	"host_changes6: IPv6: routes, addresses, rules and devices change under them"
 	"only_values: the settings take what they should, and nothing else"
+	"only_lnstat: lnstat shows what became of flows"
 	"only_hits: a flow is looked up once"
 	"only_bound: max_size bounds what a sender of many addresses can fill"
 	"only_pressure: above gc_thresh the oldest go first"
@@ -57,8 +71,14 @@ SYS=/proc/sys/net/altfib
 FLOWS="flow percpu-flow"
 
 run_compared() {
+	local arms=$ARMS
+
+	[[ $IN_ALL != *" $1 "* ]] || arms=$ALL_ARMS
+	[[ $1 != host_* ]] || arms=$HOST_ARMS
+	# The end of a redirect is for sockets to see, too.
+	[ "$1" != host_redirect ] || arms+=" on+socket"
 	# shellcheck disable=SC2086
-	"$1" | "$PROBE" --compare off $ARMS
+	"$1" | "$PROBE" --compare off $arms
 }
 
 flows() {
@@ -588,10 +608,10 @@ device6() {
 expires6() {
 	topo6
 	lines <<-EOT
-	ip afr route add 2001:db8:a:5::/64 via 2001:db8:3::2 expires 3
+	ip afr route add 2001:db8:a:5::/64 via 2001:db8:3::2 expires 2
 	$TX6 dst=2001:db8:a:5::1 n=20
 	report before
-	sleep 3500
+	sleep 2500
 	$TX6 dst=2001:db8:a:5::1 n=20
 	report after
 	ip afr route add 2001:db8:a:6::/64 via 2001:db8:3::2
@@ -694,6 +714,172 @@ sockets6() {
 	finish6 punt=early_demux:10 hits=15
 }
 
+# sends ROUNDS PORT ADDRESS...: datagrams of a new, unconnected socket.
+sends() {
+	local rounds=$1 port=$2
+
+	shift 2
+	echo "sh echo $* | xargs -n 1 | ip netns exec afr $UDP send 53 $rounds $port | grep -v '^#'"
+}
+
+# Echo replies and RSTs have no socket; five sockets have one peer.
+host_sends() {
+	local i
+
+	topo
+	for i in 1 2 3 4 5; do
+		sends 5 "530$i" 10.1.0.1 10.2.0.1 10.0.2.2
+	done
+	lines <<-EOT
+	report sockets
+	$TX dst=10.0.1.1 icmp n=20
+	$TX dst=10.0.1.1 tcp dport=9 n=20
+	report none
+	sock con afr bind=10.0.2.1:999 connect=10.1.0.9:2000
+	say con
+	close con
+	EOT
+	finish out_hits=100
+}
+
+host_changes() {
+	local change i=0
+
+	topo
+	while read -r change; do
+		[ -z "$change" ] || echo "$change"
+		sends 4 $((6000 + i)) 10.1.0.1 10.2.0.1
+		i=$((i + 1))
+		echo "report $i"
+	done <<-EOT
+
+	ip afr route replace 10.1.0.0/16 via 10.0.3.2
+	ip afr route add 10.1.0.0/24 via 10.0.2.2
+	ip afr route add blackhole 10.1.0.1/32
+	ip afr route del blackhole 10.1.0.1/32
+	ip afr addr add 10.1.0.1/32 dev lo
+	ip afr addr del 10.1.0.1/32 dev lo
+	ip afr addr add 10.0.2.77/24 dev r1
+	ip afr route replace 10.1.0.0/24 via 10.0.2.2 src 10.0.2.77
+	ip afr addr del 10.0.2.77/24 dev r1
+	ip afr route replace 10.1.0.0/24 via 10.0.2.2
+	ip afr route del 10.1.0.0/24
+	ip afr route add unreachable 10.1.0.0/20
+	ip afr route del unreachable 10.1.0.0/20
+	ip afr route add 10.1.0.0/20 nexthop via 10.0.2.2 nexthop via 10.0.3.2
+	ip afr route del 10.1.0.0/20
+	ip afr route del 10.1.0.0/16
+	ip afr route add 10.1.0.0/16 via 10.0.2.2
+	ip afr route add default via 10.0.3.2
+	ip afr link set r1 down
+	ip afr route add unreachable 10.1.0.0/16 table 77
+	ip afr rule add pref 100 to 10.1.0.0/16 table 77
+	ip afr rule del pref 100
+	EOT
+	finish out_hits=90
+}
+
+# The second host of a link tells it. What the kernel has learned it forgets after
+# gc_timeout, which all namespaces share.
+host_redirect() {
+	local before
+
+	before=$(cat /proc/sys/net/ipv4/route/gc_timeout)
+	topo
+	lines <<-EOT
+	sysctl af1 net/ipv4/ip_forward 1
+	sysctl af1 net/ipv4/conf/all/send_redirects 1
+	sysctl af1 net/ipv4/conf/s0/send_redirects 1
+	ip af1 neigh add 10.0.2.3 lladdr 02:00:00:00:02:03 nud permanent dev s0
+	ip af1 route add 10.1.0.0/16 via 10.0.2.3
+	ip afr neigh add 10.0.2.3 lladdr 02:00:00:00:02:03 nud permanent dev r1
+	sysctl afr net/ipv4/conf/all/accept_redirects 1
+	sysctl afr net/ipv4/conf/r1/accept_redirects 1
+	sh echo 2 >/proc/sys/net/ipv4/route/gc_timeout
+	EOT
+	lines <<-EOT
+	sock one afr bind=10.0.2.1:999
+	say one to=10.1.0.1:53
+	settle
+	say one to=10.1.0.1:53
+	say one to=10.1.0.1:53
+	say one to=10.1.0.1:53
+	report redirected
+	sleep 2500
+	say one to=10.1.0.1:53
+	EOT
+	echo "sh echo $before >/proc/sys/net/ipv4/route/gc_timeout"
+	finish out_hits=2
+}
+
+host_exception() {
+	topo
+	lines <<-EOT
+	sysctl af1 net/ipv4/ip_forward 1
+	ip af1 link add d0 mtu 1000 type dummy
+	ip af1 link set d0 up
+	ip af1 route add 10.1.0.0/24 dev d0
+	sock one afr bind=10.0.2.1:999
+	say one to=10.1.0.9:2000 len=1200
+	say one to=10.1.0.10:2000 len=500
+	settle
+	say one to=10.1.0.9:2000 len=1200
+	say one to=10.1.0.10:2000 len=900
+	settle
+	say one to=10.1.0.9:2000 len=900
+	say one to=10.1.0.10:2000 len=1200
+	settle
+	say one to=10.1.0.10:2000 len=1200
+	EOT
+	finish
+}
+
+host_sends6() {
+	local i
+
+	topo6
+	for i in 1 2 3 4 5; do
+		sends 5 "530$i" 2001:db8:a::1 2001:db8:b::1 2001:db8:2::2
+	done
+	lines <<-EOT
+	report sockets
+	$TX6 dst=2001:db8:1::1 tcp dport=9 n=20
+	report none
+	EOT
+	finish6 out_hits=80
+}
+
+host_changes6() {
+	local change i=0
+
+	topo6
+	while read -r change; do
+		[ -z "$change" ] || printf '%s\n' "$change" ready
+		sends 4 $((6000 + i)) 2001:db8:a::1 2001:db8:b::1
+		i=$((i + 1))
+		echo "report $i"
+	done <<-EOT
+
+	ip afr route replace 2001:db8:a::/48 via 2001:db8:3::2
+	ip afr route add 2001:db8:a::/64 via 2001:db8:2::2
+	ip afr route add unreachable 2001:db8:a::1/128
+	ip afr route del unreachable 2001:db8:a::1/128
+	ip afr addr add 2001:db8:a::1/128 dev lo nodad
+	ip afr addr del 2001:db8:a::1/128 dev lo
+	ip afr addr add 2001:db8:2::77/64 dev r1 nodad
+	ip afr addr del 2001:db8:2::77/64 dev r1
+	ip afr route del 2001:db8:a::/64
+	ip afr route del 2001:db8:a::/48
+	ip afr route add 2001:db8:a::/48 via 2001:db8:2::2
+	ip afr route add ::/0 via 2001:db8:3::2
+	ip afr link set r1 down
+	ip afr route add unreachable 2001:db8:a::/48 table 77
+	ip6 afr rule add pref 100 to 2001:db8:a::/48 table 77
+	ip6 afr rule del pref 100
+	EOT
+	finish6 out_hits=60
+}
+
 # counter NAME [6]: of the router's flows, all CPUs; entries are the same on each line.
 counter() {
 	in_ns afr cat "/proc/net/stat/altfib${2:-}_cache" |
@@ -777,6 +963,36 @@ only_values() {
 		fail "a container's root could have that much" && rc=1
 	unshare --user --map-root-user --net sh -c "grep -qx 4096 $SYS/max_size && echo flow >$SYS/cache" ||
 		fail "a container's root could not have a small one" || rc=1
+	return "$rc"
+}
+
+# The names of the old rt_cache among them.
+only_lnstat() {
+	local rc=0 shown name
+	local names=(entries in_hit in_slow_tot out_hit out_slow_tot gc_total gc_ignored
+		gc_goal_miss gc_dst_overflow in_hlist_search insert uncached evict stale age flush)
+
+	command -v lnstat >/dev/null || fail "needs lnstat (iproute2)" || return 1
+	made on+lookup+flow || return 1
+	{
+		lines <<-EOT
+		$TX dst=10.1.0.1 n=1
+		settle
+		$TX dst=10.1.0.1 n=70
+		$TX dst=10.0.1.1 icmp n=30
+		settle
+		EOT
+		sends 20 5301 10.2.0.1
+	} | run_scenario on | grep -v 'sent 20$' || true
+	# It always exits with 1.
+	shown=$(in_ns afr lnstat -f altfib_cache -s 0 -c 1 -i 1 -j -k "$(IFS=,; echo "${names[*]/#/altfib_cache:}")")
+	echo "$shown"
+	for name in "${names[@]}"; do
+		[[ $shown =~ \"$name\":\ *([0-9]+) ]] || fail "$name is not shown" || return 1
+		[ "${BASH_REMATCH[1]}" = "$(counter "$name")" ] ||
+			fail "$name is ${BASH_REMATCH[1]}, and $(counter "$name") in its file" || rc=1
+	done
+	expect in_hit +90 && expect out_hit +45 && expect out_slow_tot +1 && expect entries +3 || rc=1
 	return "$rc"
 }
 
@@ -1113,4 +1329,10 @@ only_corrupt() {
 	return "$rc"
 }
 
+# Fewer of them, for a slow kernel.
+if [ -n "${ALTFIB_CACHES:-}" ]; then
+	for i in "${!ALL_TESTS[@]}"; do
+		[[ " $ALTFIB_CACHES " == *" ${ALL_TESTS[i]%%:*} "* ]] || unset "ALL_TESTS[i]"
+	done
+fi
 tests_run "$@"

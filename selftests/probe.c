@@ -1252,11 +1252,12 @@ static void show_lookups(const char *ns, bool six)
 
 /*
  * altfib[6] NS begin
- * altfib[6] NS end [min=PERCENT] [hits=N] [punt=REASON[:N]]... [least=COLUMN:N]... [COLUMN=N]...
+ * altfib[6] NS end [min=PERCENT] [hits=N] [out_hits=N] [punt=REASON[:N]]... [least=COLUMN:N]...
+ *	[COLUMN=N]...
  * Columns are lnstat's, and those of lookup_stats(). hits: packets of flows that were
- * known, where the arm names a cache of flows. Checked only where the module is on, and
- * what begins with "OUTPUT." or "MODE+OUTPUT." only there; attaching while off is always
- * an error.
+ * known, where the arm names a cache of flows; out_hits: the host's own. Checked only
+ * where the module is on, and what begins with "OUTPUT." or "MODE+OUTPUT." only there;
+ * attaching while off is always an error.
  */
 static void cmd_altfib(int argc, char **argv)
 {
@@ -1356,6 +1357,12 @@ static void cmd_altfib(int argc, char **argv)
 			d = delta(c, n, "cache:in_hit", six);
 			if (cache && strstr(cache, "flow") && d < atoll(eq + 1))
 				printf("%s %s: %lld packets of known flows, expected at least %s\n",
+				       argv[0], argv[1], d, eq + 1);
+		} else if (!strncmp(argv[i], "out_hits=", 9)) {
+			d = delta(c, n, "cache:out_hit", six) +
+			    delta(c, n, "cache:out_verified", six);
+			if (cache && strstr(cache, "flow") && d < atoll(eq + 1))
+				printf("%s %s: %lld known flows of the host's own, expected at least %s\n",
 				       argv[0], argv[1], d, eq + 1);
 		} else if (!strncmp(argv[i], "punt=", 5)) {
 			char *colon = strchr(eq, ':');

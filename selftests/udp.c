@@ -151,6 +151,11 @@ static void send_all(int port, long rounds, int source)
 		.sin_family = AF_INET,
 		.sin_port = htons(source),
 	};
+	struct sockaddr_in6 any6 = {
+		.sin6_family = AF_INET6,
+		.sin6_port = htons(source),
+	};
+	const int only = 1;
 	char line[128], data[32] = "altfib";
 	int fd4 = open_socket(AF_INET);
 	int fd6 = socket(AF_INET6, SOCK_DGRAM, 0);
@@ -160,6 +165,9 @@ static void send_all(int port, long rounds, int source)
 	if (!to)
 		fail("addresses");
 	if (source && bind(fd4, (struct sockaddr *)&any, sizeof(any)))
+		fail("bind");
+	setsockopt(fd6, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof(only));
+	if (source && fd6 >= 0 && bind(fd6, (struct sockaddr *)&any6, sizeof(any6)))
 		fail("bind");
 	while (n < MAX_ADDRESSES && fgets(line, sizeof(line), stdin)) {
 		line[strcspn(line, "\n")] = '\0';
