@@ -37,6 +37,8 @@ SEQUENTIAL="forward.sh tables.sh local.sh source.sh routes.sh device.sh netfilte
 OUTPUT="output.sh tunnels.sh early_demux.sh"
 # Thousands of queries, one after the other.
 DNS="dns.sh"
+# Each cache there is.
+CACHES="caches.sh"
 # Where it is ftrace that leads to altfib.
 TRACE="output_trace.sh"
 RACES="race_routes.sh race_devices.sh race_module.sh"
@@ -51,7 +53,7 @@ if [ $# != 0 ]; then
 	programs=$*
 elif [ $uml = yes ]; then
 	# Hundreds of scenarios in a minute, and four in one under emulation.
-	programs="random.sh $SEQUENTIAL $OUTPUT $DNS"
+	programs="random.sh $SEQUENTIAL $OUTPUT $DNS $CACHES"
 	echo "# User-Mode Linux has one CPU and no races; not run here: $RACES"
 elif [ "${ALTFIB_ACCEL:-}" = tcg ]; then
 	# ftrace switches a function's first bytes as static keys are switched, 200 times
@@ -60,7 +62,7 @@ elif [ "${ALTFIB_ACCEL:-}" = tcg ]; then
 	[ "$(cpus)" != 1 ] || programs="output.sh early_demux.sh $TRACE"
 	echo "# emulated: with several CPUs $SEQUENTIAL $RACES, with one output.sh early_demux.sh $TRACE"
 else
-	programs="random.sh $SEQUENTIAL $OUTPUT $DNS $TRACE $RACES"
+	programs="random.sh $SEQUENTIAL $OUTPUT $DNS $CACHES $TRACE $RACES"
 fi
 
 total=2
