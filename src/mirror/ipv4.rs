@@ -257,19 +257,21 @@ impl Routes {
         }
     }
 
-    /// A prefix of the main table has a route now; `fresh` if it had lost all that it had.
+    /// The first route of a prefix of the main table is now that of next hop `id`.
     fn add_leaf(
         &mut self,
         serving: &Serving,
         prefix: Prefix<V4>,
-        fresh: bool,
+        id: u32,
         flags: Flags,
     ) -> Result<(), Why> {
         let (Some(writer), Some(leaves)) = (&mut self.leaves, &serving.leaves) else {
             return Ok(());
         };
         let budget = self.budget.saturating_sub(self.writers.bytes());
-        writer.add(leaves, prefix, fresh, budget, flags)?;
+        if let Some(nh) = serving.nexthops.get(id) {
+            writer.add(leaves, prefix, nh, budget, flags)?;
+        }
         self.share_budget();
         Ok(())
     }
@@ -296,10 +298,13 @@ impl Routes {
                 if gone {
                     self.left = self.left.saturating_sub(1);
                 }
+                // The leaf first: what it says is of the route that is given back then.
+                let leaf = match which {
+                    Which::Main => self.add_leaf(serving, prefix, value & ID, flags),
+                    _ => Ok(()),
+                };
                 let given = self.nexthops.give(&serving.nexthops, old & ID);
-                if which == Which::Main {
-                    self.add_leaf(serving, prefix, gone, flags)?;
-                }
+                leaf?;
                 Ok(Self::changed(
                     if old == 0 || gone {
                         Count::RouteAdd
@@ -324,10 +329,12 @@ impl Routes {
         prefix: Prefix<V4>,
         flags: Flags,
     ) -> Result<Change, Why> {
-        if let Some(change) = self.leave(serving, which, prefix) {
+        if which == Which::Main {
             if let (Some(writer), Some(leaves)) = (&mut self.leaves, &serving.leaves) {
                 writer.kill(leaves, prefix);
             }
+        }
+        if let Some(change) = self.leave(serving, which, prefix) {
             return Ok(change);
         }
         if which == Which::Main {
@@ -540,9 +547,9 @@ impl Kind for Ipv4 {
             let writers = &routes.writers;
             let mut after = None;
             let prefixes = core::iter::from_fn(|| {
-                let (prefix, _) = writers.next(Which::Main, after)?;
+                let (prefix, value) = writers.next(Which::Main, after)?;
                 after = Some(prefix);
-                Some(prefix)
+                Some((prefix, serving.nexthops.get(value & ID)?))
             });
             let budget = routes.budget.saturating_sub(writers.bytes());
             writer.build(leaves, prefixes, budget)?;

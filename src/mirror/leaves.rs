@@ -15,6 +15,7 @@ use crate::lpm::Prefix;
 use crate::lpm::V4;
 use crate::sys::leaf::Leaf;
 use crate::sys::leaf::LeavesWriter;
+use crate::sys::nexthop::NextHop;
 use kernel::alloc::Flags;
 use kernel::prelude::*;
 
@@ -84,13 +85,19 @@ impl Writer {
     }
 
     /// A record for a prefix.
-    fn take(&mut self, leaves: &Leaves, prefix: Prefix<V4>, flags: Flags) -> Result<u32, Why> {
+    fn take(
+        &mut self,
+        leaves: &Leaves,
+        prefix: Prefix<V4>,
+        nh: &NextHop,
+        flags: Flags,
+    ) -> Result<u32, Why> {
         let id = self
             .records
             .take(&leaves.records, flags)
             .map_err(|_| Why::NoMemory)?;
         let leaf = leaves.records.get(id).ok_or(Why::NoMemory)?;
-        leaf.start(prefix.addr(), self.records.writing());
+        leaf.start(prefix.addr(), prefix.len(), nh, self.records.writing());
         Ok(id)
     }
 
@@ -109,20 +116,17 @@ impl Writer {
             .set_budget(budget.saturating_sub(self.records.memory()));
     }
 
-    /// A prefix that has a route now. One whose record was killed gets a fresh one, since its leaf
-    /// is another.
+    /// A prefix whose first route is that of `nh` now. It gets a fresh record in any case: who still
+    /// learns from the one before may not publish what is over.
     pub(super) fn add(
         &mut self,
         leaves: &Leaves,
         prefix: Prefix<V4>,
-        fresh: bool,
+        nh: &NextHop,
         budget: usize,
         flags: Flags,
     ) -> Result<(), Why> {
-        if !fresh && self.writer.get(prefix) != 0 {
-            return Ok(());
-        }
-        let id = self.take(leaves, prefix, flags)?;
+        let id = self.take(leaves, prefix, nh, flags)?;
         self.limit(budget);
         match self.writer.insert(&leaves.table, prefix, id, flags) {
             Ok(old) => {
@@ -136,7 +140,7 @@ impl Writer {
         }
     }
 
-    /// A prefix is about to have no route any more: its leaf may not be used.
+    /// A prefix is about to lose its route, and the next hop a reference: its leaf may not be used.
     pub(super) fn kill(&mut self, leaves: &Leaves, prefix: Prefix<V4>) {
         let id = self.writer.get(prefix);
         if let Some(leaf) = leaves.records.get(id).filter(|_| id != 0) {
@@ -164,15 +168,15 @@ impl Writer {
     ///
     /// Process, may sleep.
     #[inline(never)]
-    pub(super) fn build(
+    pub(super) fn build<'a>(
         &mut self,
         leaves: &Leaves,
-        prefixes: impl Iterator<Item = Prefix<V4>>,
+        prefixes: impl Iterator<Item = (Prefix<V4>, &'a NextHop)>,
         budget: usize,
     ) -> Result<(), Why> {
         let mut bulk = Bulk::new();
-        for prefix in prefixes {
-            let id = self.take(leaves, prefix, GFP_KERNEL_ACCOUNT)?;
+        for (prefix, nh) in prefixes {
+            let id = self.take(leaves, prefix, nh, GFP_KERNEL_ACCOUNT)?;
             bulk.push(prefix, id).map_err(|_| Why::NoMemory)?;
         }
         self.limit(budget);

@@ -209,13 +209,22 @@ struct altfib_route6 {
 
 /*
  * A prefix of the main table, and where the kernel keeps its routes: the leaf's list,
- * NULL while it is not known, 1 when the prefix is gone. The rest is the writer's.
+ * NULL while it is not known, 1 when the prefix is gone or has another first route.
+ * Until then fi, key, slen and type are what the first route has; the rest is the
+ * writer's. No reference: the next hop's record has one.
  */
 struct altfib_leaf {
 	struct hlist_head *head;
-	u64 cookie;			/* grace period that frees the number */
-	u32 next;			/* in the list of free ones */
-	u32 key;			/* address of the prefix, host order */
+	union {
+		struct fib_info *fi;	/* of the prefix's first alias, or NULL: look there */
+		u64 cookie;		/* grace period that frees the number */
+	};
+	union {
+		u32 key;		/* address of the prefix, host order */
+		u32 next;		/* in the list of free ones */
+	};
+	u8 slen;			/* 32 - length of the prefix */
+	u8 type;			/* RTN_* */
 };
 
 /* What became of a lookup of the kernel's own: one counter each, in this order. */

@@ -222,6 +222,47 @@ static bool altfib_read_leaf(struct hlist_head *head, struct fib_table *tb,
 	return false;
 }
 
+/*
+ * The same without a look at the leaf and its aliases, which are two cache misses of a
+ * large table: from what the mirror knows of the first alias. That is the one for all
+ * lookups unless something is wrong with it or with the DSCP. It is marked as accessed
+ * already, since the leaf was learned from it.
+ */
+static bool altfib_read_record(const struct altfib_leaf *leaf, struct hlist_head *head,
+			       struct fib_table *tb, const struct flowi4 *flp,
+			       struct fib_result *res, int fib_flags)
+{
+	struct fib_info *fi = READ_ONCE(leaf->fi);
+	u32 key = READ_ONCE(leaf->key);
+	u8 slen = READ_ONCE(leaf->slen);
+	u8 type = READ_ONCE(leaf->type);
+	struct fib_nh_common *nhc;
+	int nhsel;
+
+	/* Pairs with xchg() in altfib_helper_leaf_kill(): what follows that is not what was read. */
+	smp_rmb();
+	if (unlikely(READ_ONCE(leaf->head) != head))
+		return false;
+	if (unlikely(!fi || fi->nh || type > RTN_MULTICAST || READ_ONCE(fi->fib_dead) ||
+		     fi->fib_flags & RTNH_F_DEAD || fi->fib_scope < flp->flowi4_scope ||
+		     !(fib_flags & FIB_LOOKUP_NOREF)))
+		return altfib_read_leaf(head, tb, flp, res, fib_flags);
+	nhc = altfib_first_nhc(fi, fib_flags, flp, &nhsel);
+	if (unlikely(!nhc))
+		return false;
+	res->prefix = htonl(key);
+	res->prefixlen = 32 - slen;
+	res->nh_sel = nhsel;
+	res->nhc = nhc;
+	res->type = type;
+	res->scope = fi->fib_scope;
+	res->dscp = 0;
+	res->fi = fi;
+	res->table = tb;
+	res->fa_head = head;
+	return true;
+}
+
 /* All that fib_table_lookup() sets. */
 static bool altfib_same_result(const struct fib_result *a, const struct fib_result *b)
 {
@@ -239,6 +280,7 @@ static noinline int altfib_learn(struct altfib_leaf *leaf, struct fib_table *tb,
 				 const struct flowi4 *flp, struct fib_result *res, int fib_flags)
 {
 	const struct altfib_key_vector *n;
+	const struct fib_info *fi;
 	struct fib_result ours;
 	int err;
 
@@ -246,7 +288,11 @@ static noinline int altfib_learn(struct altfib_leaf *leaf, struct fib_table *tb,
 	if (err || !res->fa_head)
 		return err;
 	n = container_of(res->fa_head, struct altfib_key_vector, leaf);
-	if (n->key != leaf->key || n->pos || n->bits)
+	if (n->key != READ_ONCE(leaf->key) || n->pos || n->bits)
+		return err;
+	/* The first alias is to be the one that is marked now: see altfib_read_record(). */
+	fi = READ_ONCE(leaf->fi);
+	if (fi && (fi != res->fi || res->prefixlen != 32 - READ_ONCE(leaf->slen)))
 		return err;
 	if (!altfib_read_leaf(res->fa_head, tb, flp, &ours, fib_flags | FIB_LOOKUP_NOREF) ||
 	    !altfib_same_result(&ours, res))
@@ -256,26 +302,27 @@ static noinline int altfib_learn(struct altfib_leaf *leaf, struct fib_table *tb,
 	return err;
 }
 
-/* Is what the leaf says what the original has said? What we do not answer is no difference. */
-static bool altfib_agrees(struct hlist_head *head, struct fib_table *tb,
-			  const struct flowi4 *flp, const struct fib_result *res, int fib_flags,
-			  int err)
+/* Is what we say what the original has said? What we do not answer is no difference. */
+static bool altfib_agrees(const struct altfib_leaf *leaf, struct hlist_head *head,
+			  struct fib_table *tb, const struct flowi4 *flp,
+			  const struct fib_result *res, int fib_flags, int err)
 {
 	struct fib_result ours;
 
-	if (!altfib_read_leaf(head, tb, flp, &ours, fib_flags | FIB_LOOKUP_NOREF))
+	if (!altfib_read_record(leaf, head, tb, flp, &ours, fib_flags | FIB_LOOKUP_NOREF))
 		return true;
 	return !err && altfib_same_result(&ours, res);
 }
 
 /* The original's answer, compared. What differs may be a change under way: see below. */
-static noinline int altfib_check_leaf(struct altfib_redirect *r, struct hlist_head *head,
-				      struct fib_table *tb, const struct flowi4 *flp,
-				      struct fib_result *res, int fib_flags)
+static noinline int altfib_check_leaf(struct altfib_redirect *r, const struct altfib_leaf *leaf,
+				      struct hlist_head *head, struct fib_table *tb,
+				      const struct flowi4 *flp, struct fib_result *res,
+				      int fib_flags)
 {
 	int err = altfib_original_lookup(tb, flp, res, fib_flags);
 
-	if (altfib_agrees(head, tb, flp, res, fib_flags, err)) {
+	if (altfib_agrees(leaf, head, tb, flp, res, fib_flags, err)) {
 		altfib_redirect_count(r, ALTFIB_LOOKUP_CHECKED);
 		return err;
 	}
@@ -313,8 +360,8 @@ static notrace int altfib_table_lookup(struct fib_table *tb, const struct flowi4
 	if (unlikely(head == ALTFIB_LEAF_DEAD))
 		goto left;
 	if (unlikely(altfib_check_due(r)))
-		return altfib_check_leaf(r, head, tb, flp, res, fib_flags);
-	if (unlikely(!altfib_read_leaf(head, tb, flp, res, fib_flags)))
+		return altfib_check_leaf(r, leaf, head, tb, flp, res, fib_flags);
+	if (unlikely(!altfib_read_record(leaf, head, tb, flp, res, fib_flags)))
 		goto left;
 	altfib_redirect_count(r, ALTFIB_LOOKUP_ANSWERED);
 	return 0;
@@ -418,7 +465,7 @@ int altfib_helper_redirect_again(struct altfib_redirect *r, bool ipv6)
 		head = leaf ? READ_ONCE(leaf->head) : NULL;
 		if (head && head != ALTFIB_LEAF_DEAD) {
 			err = altfib_original_lookup(tb, &fl4, &res, r->flags | FIB_LOOKUP_NOREF);
-			ret = !altfib_agrees(head, tb, &fl4, &res, r->flags, err);
+			ret = !altfib_agrees(leaf, head, tb, &fl4, &res, r->flags, err);
 		}
 	}
 	rcu_read_unlock();
@@ -442,7 +489,7 @@ bool altfib_helper_leaf_agrees(struct net *net, const struct altfib_leaf *leaf, 
 	if (!tb || !head || head == ALTFIB_LEAF_DEAD)
 		return true;
 	err = altfib_original_lookup(tb, &fl4, &res, FIB_LOOKUP_NOREF);
-	return altfib_agrees(head, tb, &fl4, &res, FIB_LOOKUP_NOREF, err);
+	return altfib_agrees(leaf, head, tb, &fl4, &res, FIB_LOOKUP_NOREF, err);
 }
 
 #else
@@ -512,9 +559,16 @@ void altfib_helper_leaf_kill(struct altfib_leaf *leaf)
 	xchg(&leaf->head, ALTFIB_LEAF_DEAD);
 }
 
-/* A record that nobody can find yet, for a prefix at this address (host order). */
-void altfib_helper_leaf_init(struct altfib_leaf *leaf, u32 key)
+/*
+ * A record that nobody can find yet, for the prefix of this length at this address
+ * (host order), whose first route is that of nh.
+ */
+void altfib_helper_leaf_init(struct altfib_leaf *leaf, u32 key, u8 len,
+			     const struct altfib_nexthop *nh)
 {
+	leaf->fi = nh->flags & ALTFIB_NH_DSCP ? NULL : rcu_dereference_protected(nh->fi, true);
 	leaf->key = key;
+	leaf->slen = 32 - len;
+	leaf->type = nh->type;
 	WRITE_ONCE(leaf->head, NULL);
 }

@@ -9,6 +9,7 @@
 
 use super::bindings;
 use super::net::Net;
+use super::nexthop::NextHop;
 use super::rcu::ReadSide;
 use super::records;
 use super::records::Record;
@@ -46,14 +47,16 @@ impl Leaf {
         self.0.get()
     }
 
-    /// Makes a record that nobody can find yet stand for a prefix at `addr` (host order).
-    pub(crate) fn start(&self, addr: u32, _w: Writing<'_>) {
+    /// Makes a record that nobody can find yet stand for the prefix of `len` bits at `addr` (host
+    /// order), whose first route is that of `nh`. It must be killed before `nh` gives its route back.
+    pub(crate) fn start(&self, addr: u32, len: u8, nh: &NextHop, _w: Writing<'_>) {
         // INVARIANT: The helper sets null.
-        // SAFETY: Valid, and the caller is the only writer.
-        unsafe { bindings::leaf_init(self.as_ptr(), addr) };
+        // SAFETY: Both are valid, and the caller is the only writer of either.
+        unsafe { bindings::leaf_init(self.as_ptr(), addr, len, nh.as_ptr()) };
     }
 
-    /// The prefix goes: whoever looks for it from now on is the kernel's.
+    /// The prefix goes, or has another first route: whoever looks for it here from now on is the
+    /// kernel's.
     pub(crate) fn kill(&self, _w: Writing<'_>) {
         // INVARIANT: The helper sets 1.
         // SAFETY: As above.
@@ -67,24 +70,26 @@ impl Leaf {
     }
 }
 
+// The two fields share their places with those of a prefix, whose last reader looks at `head` once
+// more behind them.
 impl Record for Leaf {
     fn next(&self, _w: Writing<'_>) -> u32 {
         // SAFETY: Valid; the writer reads what only it writes.
-        unsafe { (*self.as_ptr()).next }
+        unsafe { *(&raw const (*self.as_ptr()).__bindgen_anon_2).cast() }
     }
 
     fn set_next(&self, id: u32, _w: Writing<'_>) {
-        // SAFETY: Valid; no reader looks at it.
-        unsafe { (*self.as_ptr()).next = id };
+        // SAFETY: Valid; a reader that still looks there throws away what it reads.
+        unsafe { *(&raw mut (*self.as_ptr()).__bindgen_anon_2).cast() = id };
     }
 
     fn grace(&self, _w: Writing<'_>) -> Grace {
         // SAFETY: As for `next`.
-        Grace::from_word(unsafe { (*self.as_ptr()).cookie })
+        Grace::from_word(unsafe { *(&raw const (*self.as_ptr()).__bindgen_anon_1).cast() })
     }
 
     fn set_grace(&self, grace: Grace, _w: Writing<'_>) {
         // SAFETY: As for `set_next`.
-        unsafe { (*self.as_ptr()).cookie = grace.to_word() };
+        unsafe { *(&raw mut (*self.as_ptr()).__bindgen_anon_1).cast() = grace.to_word() };
     }
 }
