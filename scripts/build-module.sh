@@ -11,6 +11,8 @@
 #          checked   overflow checks on, for the panic gate  ...-checked
 #          clippy    linted with the kernel's lints          ...-clippy
 #          corrupt   wrong on purpose (src/mirror/tables.rs)   ...-corrupt
+#          bench     with entries to time the table alone (src/bench.rs)  ...-bench
+#          rig       not altfib, but scripts/bench/module, which times it  ...-rig
 #          direct    not altfib, but selftests/direct, for its tests   ...-direct
 # The last line printed is the path of the module.
 set -euo pipefail
@@ -18,7 +20,7 @@ set -euo pipefail
 . "$(dirname "$0")/toolchain.sh"
 become_builder "$(readlink -f "$0")" "$@"
 
-[[ $# -ge 1 ]] || die "usage: build-module.sh KERNEL [plain|checked|clippy|corrupt|direct], or --kdir TREE"
+[[ $# -ge 1 ]] || die "usage: build-module.sh KERNEL [plain|checked|clippy|corrupt|bench|rig|direct], or --kdir TREE"
 
 # A tree made by somebody else names its compilers in its configuration:
 # use the same ones, or say which are missing.
@@ -86,7 +88,7 @@ else
 	kernel=$1
 	arch=$(arch_of "$kernel")
 	shift
-	case ${1:-} in plain | checked | clippy | corrupt | direct) variant=$1 && shift ;; esac
+	case ${1:-} in plain | checked | clippy | corrupt | bench | rig | direct) variant=$1 && shift ;; esac
 	tree=$ALTFIB_CACHE/build/$kernel
 	[[ -f $tree/include/config/auto.conf ]] ||
 		die "the $kernel test kernel is not built yet: run \"scripts/setup.sh $kernel\""
@@ -103,6 +105,17 @@ else
 	corrupt)
 		out+=-corrupt
 		flags+=' --cfg altfib_corrupt'
+		;;
+	bench)
+		out+=-bench
+		flags+=' --cfg altfib_bench'
+		KMAKE+=(ALTFIB_BENCH=1)
+		;;
+	rig)
+		out+=-rig
+		module=$ALTFIB_TOP/scripts/bench/module
+		name=altfib_bench.ko
+		flags=
 		;;
 	direct)
 		out+=-direct

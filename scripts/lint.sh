@@ -59,7 +59,7 @@ lint_clippy() { scripts/build-module.sh uml clippy; }
 lint_checkpatch() {
 	local rc=0
 	local -a c
-	mapfile -t c < <(files 'src/*.c' 'src/*.h')
+	mapfile -t c < <(files 'src/*.c' 'src/*.h' 'scripts/bench/module/*.c')
 	checkpatch --strict "${c[@]}" || rc=1
 	mapfile -t c < <(files 'selftests/*.c' 'selftests/*.h')
 	checkpatch --no-verbose "${c[@]}" || rc=1

@@ -10,6 +10,8 @@
 //! rooms of one namespace together, [`control`] is what people see of it, and [`sys`] is where
 //! raw pointers end.
 
+#[cfg(altfib_bench)]
+mod bench;
 mod cache;
 mod control;
 mod datapath;

@@ -4,6 +4,8 @@
 //!
 //! Raw pointers end in this folder. The rest of the module forbids `unsafe` or has none.
 
+#[cfg(altfib_bench)]
+pub(crate) mod bench;
 pub(crate) mod counters;
 pub(crate) mod cpu;
 pub(crate) mod family;
