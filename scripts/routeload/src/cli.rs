@@ -55,6 +55,8 @@ pub enum Command {
     Stream(StreamArgs),
     /// Count the packets of a stream
     Sink(SinkArgs),
+    /// Write the addresses of a stream, for the benchmarks' module
+    Keys(KeysArgs),
     /// Turn the output of 'location dump', or any table, into a clean sorted table
     Prepare(PrepareArgs),
 }
@@ -164,6 +166,34 @@ pub struct StreamArgs {
     /// Write key=value results to this file
     #[arg(long, value_name = "FILE")]
     pub report: Option<String>,
+}
+
+#[derive(Args)]
+pub struct KeysArgs {
+    /// The table whose prefixes the destinations are drawn from
+    pub table_file: String,
+    /// Take only this many routes, spread evenly over the table (as load does)
+    #[arg(long, value_name = "N")]
+    pub limit: Option<usize>,
+    /// Different destinations
+    #[arg(long, value_name = "N")]
+    pub destinations: usize,
+    /// Draw this many packets by a Zipf law with exponent --zipf instead of each destination once
+    #[arg(long, value_name = "N", requires = "zipf")]
+    pub count: Option<usize>,
+    #[arg(long, value_name = "S")]
+    pub zipf: Option<f64>,
+    /// Source address
+    #[arg(long)]
+    pub source: IpAddr,
+    /// Another source for each packet: so many bits at the end of --source are counted through
+    #[arg(long, value_name = "BITS", value_parser = clap::value_parser!(u8).range(1..=24))]
+    pub sources: Option<u8>,
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Where to write: destination and source of each packet, in network order
+    #[arg(short, long, value_name = "FILE")]
+    pub output: String,
 }
 
 #[derive(Args)]

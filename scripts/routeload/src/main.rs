@@ -12,7 +12,7 @@ mod table;
 
 use std::collections::HashMap;
 use std::ffi::CString;
-use std::io;
+use std::io::{self, Write};
 use std::net::IpAddr;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -21,7 +21,9 @@ use anyhow::{Context, Result, bail};
 use clap::Parser;
 use indicatif::HumanCount;
 
-use cli::{Cli, Command, KernelArgs, PrepareArgs, ReplayArgs, RouteArgs, SinkArgs, StreamArgs};
+use cli::{
+    Cli, Command, KernelArgs, KeysArgs, PrepareArgs, ReplayArgs, RouteArgs, SinkArgs, StreamArgs,
+};
 use nexthop::Mapper;
 use progress::{Progress, Report};
 use route::{Action, Failures, Session, Settings, Target};
@@ -286,6 +288,35 @@ fn verify(args: &RouteArgs) -> Result<bool> {
     Ok(missing == 0 && elsewhere == 0 && extra == 0)
 }
 
+fn keys(args: &KeysArgs) -> Result<bool> {
+    let entries = table::read(&args.table_file, args.limit)?;
+    let v6 = one_family(entries.iter().map(|e| e.prefix))?;
+    if args.source.is_ipv6() != v6 {
+        bail!("--source is not of the table's family");
+    }
+    let destinations = stream::destinations(&entries, args.destinations, args.seed);
+    let mut order = stream::Order::new(args.zipf, destinations.len(), args.seed);
+    let fail = || format!("cannot write {}", args.output);
+    let mut out = io::BufWriter::new(std::fs::File::create(&args.output).with_context(fail)?);
+    let mask = args.sources.map_or(0, |bits| (1u32 << bits) - 1);
+    for i in 0..args.count.unwrap_or(destinations.len()) {
+        // An odd factor: each number once, in no order.
+        let salt = (i as u32).wrapping_mul(0x9e37_79b1) & mask;
+        match destinations[order.next(destinations.len())] {
+            IpAddr::V4(a) => out.write_all(&a.octets()),
+            IpAddr::V6(a) => out.write_all(&a.octets()),
+        }
+        .with_context(fail)?;
+        match args.source {
+            IpAddr::V4(a) => out.write_all(&(a.to_bits() ^ salt).to_be_bytes()),
+            IpAddr::V6(a) => out.write_all(&(a.to_bits() ^ u128::from(salt)).to_be_bytes()),
+        }
+        .with_context(fail)?;
+    }
+    out.flush().with_context(fail)?;
+    Ok(true)
+}
+
 fn replay(args: &ReplayArgs) -> Result<bool> {
     let mut updates = table::read_lines(&args.trace, table::parse_update)?;
     updates.truncate(args.limit.unwrap_or(usize::MAX));
@@ -516,6 +547,7 @@ fn main() -> ExitCode {
         Command::Verify { routes } => verify(&routes),
         Command::Replay(args) => replay(&args),
         Command::Stream(args) => send_stream(&args),
+        Command::Keys(args) => keys(&args),
         Command::Sink(args) => sink(&args),
         Command::Prepare(args) => prepare_table(&args),
     };
