@@ -9,7 +9,7 @@ export ALTFIB_CACHE ALTFIB_DATA ALTFIB_RIB ALTFIB_RIB6 KSRC
 
 # "make" alone explains; "make KDIR=..." and "make KSRC=..." do what they say.
 .DEFAULT_GOAL := $(if $(KDIR),modules,$(if $(KSRC),setup,help))
-.PHONY: help demo test test-debug test-full replay kernel-selftests shell setup modules bench-quick bench-output bench-lpm fuzz fmt clippy lint clean distclean
+.PHONY: help demo test test-debug test-full replay kernel-selftests shell setup modules bench bench-quick bench-output bench-lpm fuzz fmt clippy lint clean distclean
 
 help:
 	@printf '%s\n' \
@@ -28,7 +28,8 @@ help:
 	'  make KDIR=/path/to/tree            ... for any prepared tree with CONFIG_RUST=y' \
 	'  make KSRC=/path/to/source          build the test kernels from that source' \
 	'  make bench-output a UDP socket that is not connected: output=off, lookup, socket' \
-	'  make bench-quick  a first measurement: stock kernel against altfib' \
+	'  make bench        altfib, the stock kernel, a flowtable: lookups, packets, routes' \
+	'  make bench-quick  the same in four minutes: only what matters most' \
 	'  make bench-lpm    the engine against DPDK and other libraries, on the host' \
 	'' \
 	'  make lint         rustfmt, clippy, checkpatch, shellcheck, panic gate' \
@@ -66,8 +67,12 @@ replay:
 kernel-selftests:
 	@scripts/kernel-selftests.sh $(ARGS)
 
+# ARGS=--docs to write docs/bench.md too.
+bench:
+	@scripts/bench.sh $(ARGS)
+
 bench-quick:
-	@scripts/bench-quick.sh
+	@scripts/bench.sh --quick $(ARGS)
 
 bench-output:
 	@scripts/bench-output.sh

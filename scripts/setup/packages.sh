@@ -26,6 +26,10 @@ packages_suites=(
 	ipv6toolkit ipvsadm iperf3 libmnl-dev
 )
 
+# The charts of "make bench", which installs it itself.
+# shellcheck disable=SC2034 # read there
+packages_bench=(python3-matplotlib)
+
 # One LLVM for rustc and clang: only then can the kernel's C helpers be inlined
 # into Rust (CONFIG_RUST_INLINE_HELPERS).
 packages_12=(rustc-web rust-web-src rust-web-clippy rustfmt-web clang-22 lld-22 llvm-22)
