@@ -203,6 +203,7 @@ struct altfib_nexthop {
  */
 struct altfib_route6 {
 	struct fib6_info __rcu *rt;
+	struct rt6_info *__percpu *pcpu; /* of its own next hop, NULL if that is an object */
 	u64 cookie;			/* grace period that frees the number */
 	u32 next;			/* in the list of free ones */
 };

@@ -446,6 +446,18 @@ static enum altfib_outcome altfib_find_dst6(const struct altfib_packet6 *pkt,
 
 	if (unlikely(!rt))
 		return ALTFIB_BUSY;
+	/*
+	 * Of a full table route and dst are cold. The dst is on its way while the route is
+	 * looked at, instead of behind it.
+	 */
+	if (likely(route->pcpu)) {
+		pcpu = this_cpu_read(*route->pcpu);
+		if (likely(pcpu)) {
+			prefetch(&pcpu->dst);
+			prefetch(&pcpu->sernum);
+			prefetch(&pcpu->rt6i_flags);
+		}
+	}
 	reason = altfib_find_path6(pkt, rt, &nh, choice);
 	if (unlikely(reason != ALTFIB_NO_OBJECTION))
 		return reason;
@@ -624,6 +636,7 @@ void altfib_helper_fib6_info_put(struct fib6_info *rt)
 /* Let the record stand for rt, whose reference becomes the record's. */
 void altfib_helper_route6_bind(struct altfib_route6 *route, struct fib6_info *rt)
 {
+	route->pcpu = rt->nh ? NULL : rt->fib6_nh->rt6i_pcpu;
 	rcu_assign_pointer(route->rt, rt);
 }
 
