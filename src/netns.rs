@@ -459,6 +459,22 @@ impl Namespace {
         Ok(())
     }
 
+    /// Sets whether packets may be forwarded from PRE_ROUTING, from the next packet on.
+    ///
+    /// # Errors
+    ///
+    /// `EPERM` in a container's namespace while the initial one does not have it.
+    pub(crate) fn set_fastpath(&self, on: bool) -> Result {
+        if on && !self.net.is_owned_by_host() {
+            match Net::initial().value::<Namespace>() {
+                Some(initial) if initial.settings.fastpath() => {}
+                _ => return Err(EPERM),
+            }
+        }
+        self.settings.set_fastpath(on);
+        Ok(())
+    }
+
     /// Sets what of the host's own lookups is answered. `off` is in force for the next lookup; what
     /// `lookup` needs of the mirror is there when that has been loaded anew.
     ///

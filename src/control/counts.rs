@@ -107,11 +107,39 @@ pub(crate) enum Count {
     CacheOutMiss,
     /// The decision of a flow was compared with the kernel's.
     VerifyCached,
+    /// A packet was forwarded from PRE_ROUTING; this one and the next eleven in the order of
+    /// `enum altfib_fast`.
+    Fast,
+    /// One was not, since somebody listens.
+    FastHooks,
+    /// Since there are IPsec policies.
+    FastXfrm,
+    /// For the kind of its route.
+    FastDst,
+    /// For the settings of the namespace or the device.
+    FastConfig,
+    /// For what it is.
+    FastPacket,
+    /// Since it ends here.
+    FastTtl,
+    /// Since a redirect may be due.
+    FastRedirect,
+    /// For its source.
+    FastSource,
+    /// For its length.
+    FastMtu,
+    /// Since it has no neighbour yet.
+    FastNeighbour,
+    /// For want of memory.
+    FastMemory,
     /// How many there are.
     End,
 }
 
 impl Count {
+    /// The counter of the first of those for packets that could be forwarded from PRE_ROUTING.
+    pub(crate) const FAST: u32 = Outcome::COUNT + Count::Fast as u32;
+
     /// Its counter.
     pub(crate) fn number(self) -> u32 {
         Outcome::COUNT.wrapping_add(self as u32)

@@ -2,6 +2,7 @@
 
 //! Why packets were left to the kernel, by name: `/proc/net/altfib/punts`.
 
+use super::counts::Count;
 use super::Shown;
 use crate::netns::Namespace;
 use crate::sys::net::Net;
@@ -112,6 +113,43 @@ reasons! {
     EARLY_DEMUX "early_demux" Socket true "a connected socket claims it, without any lookup"
 }
 
+/// A reason to send a packet that has its route through the stack, with the fast path on.
+pub(crate) struct FastReason {
+    pub(crate) count: Count,
+    pub(crate) name: &'static str,
+    /// What causes it, as a clause.
+    cause: &'static str,
+}
+
+macro_rules! fast_reasons {
+    ($($count:ident $name:literal $cause:literal)*) => {
+        /// All of them, in the order of `enum altfib_fast`.
+        pub(crate) const FAST_REASONS: &[FastReason] = &[
+            $(
+                FastReason {
+                    count: Count::$count,
+                    name: $name,
+                    cause: $cause,
+                },
+            )*
+        ];
+    };
+}
+
+fast_reasons! {
+    FastHooks "fast_hooks" "something listens at FORWARD or POST_ROUTING"
+    FastXfrm "fast_xfrm" "there are IPsec policies"
+    FastDst "fast_dst" "its route is a tunnel's, or for this host"
+    FastConfig "fast_config" "forwarding is for one device only, IPv6 is off there, or neighbours are proxied"
+    FastPacket "fast_packet" "it was put together from fragments, is of a VRF, or of a queue; or its headers are unusual"
+    FastTtl "fast_ttl" "its time to live ends here"
+    FastRedirect "fast_redirect" "it leaves where it came in (IPv6)"
+    FastSource "fast_source" "its source may not leave its link (IPv6)"
+    FastMtu "fast_mtu" "it is too long for the next link"
+    FastNeighbour "fast_neighbour" "first packet to a neighbour: the kernel makes it"
+    FastMemory "fast_memory" "there was no memory for a longer header"
+}
+
 pub(crate) struct Punts<F>(PhantomData<F>);
 
 impl<F: Shown> seq::Page for Punts<F> {
@@ -134,6 +172,16 @@ impl<F: Shown> seq::Page for Punts<F> {
                 reason.name,
                 F::counts(ns).packets(reason.outcome, None),
                 reason.group.name(),
+                reason.cause
+            );
+        }
+        for reason in FAST_REASONS {
+            seq_print!(
+                out,
+                "{:<18} {:>20} {:<8} {}\n",
+                reason.name,
+                F::counts(ns).read(reason.count, None),
+                "fast",
                 reason.cause
             );
         }

@@ -110,6 +110,7 @@ pub(crate) struct Settings {
     output: AtomicU32,
     socket_routes_max: AtomicU32,
     cache: AtomicU32,
+    fastpath: AtomicBool,
     gc_thresh: AtomicU32,
     gc_interval: AtomicU32,
     gc_timeout: AtomicU32,
@@ -133,6 +134,7 @@ impl Settings {
             output: AtomicU32::new(OutputMode::Off as u32),
             socket_routes_max: AtomicU32::new(SOCKET_ROUTES),
             cache: AtomicU32::new(Strategy::NextHop as u32),
+            fastpath: AtomicBool::new(false),
             gc_thresh: AtomicU32::new(GC_THRESH),
             gc_interval: AtomicU32::new(GC_INTERVAL_S),
             gc_timeout: AtomicU32::new(GC_TIMEOUT_S),
@@ -187,6 +189,22 @@ impl Settings {
     #[inline]
     pub(crate) fn has_other_cache(&self) -> bool {
         self.cache.load(Relaxed) != Strategy::NextHop as u32
+    }
+
+    /// Whether packets that have their route may be forwarded from PRE_ROUTING, with `mode=on`.
+    #[inline]
+    pub(crate) fn fastpath(&self) -> bool {
+        self.fastpath.load(Relaxed)
+    }
+
+    pub(crate) fn set_fastpath(&self, on: bool) {
+        self.fastpath.store(on, Relaxed);
+    }
+
+    /// Whether packets keep the routes that altfib finds.
+    #[inline]
+    pub(crate) fn mode_is_on(&self) -> bool {
+        self.mode.load(Relaxed) == Mode::On as u32
     }
 
     /// Where they are found again.
@@ -290,6 +308,7 @@ impl Registrations {
             table.add::<SocketRoutesMax>(true)?;
             table.add::<CacheSetting>(true)?;
             table.add::<AvailableCaches>(false)?;
+            table.add::<Fastpath>(true)?;
             table.add::<GcThresh>(true)?;
             table.add::<GcInterval>(true)?;
             table.add::<GcTimeout>(true)?;
@@ -545,6 +564,29 @@ impl Setting<Namespace> for AlgorithmSetting6 {
     }
 }
 
+/// The value of a setting that is 0 or 1.
+fn switch(value: &str) -> Result<bool> {
+    match value {
+        "0" => Ok(false),
+        "1" => Ok(true),
+        _ => Err(EINVAL),
+    }
+}
+
+struct Fastpath;
+
+impl Setting<Namespace> for Fastpath {
+    const NAME: &'static CStr = c"fastpath";
+
+    fn read(ns: &Namespace, out: &mut Text) {
+        out.push(if ns.settings().fastpath() { "1" } else { "0" });
+    }
+
+    fn write(ns: &Namespace, value: &str) -> Result {
+        ns.set_fastpath(switch(value)?)
+    }
+}
+
 struct EarlyDemuxProbe;
 
 impl Setting<Namespace> for EarlyDemuxProbe {
@@ -559,12 +601,9 @@ impl Setting<Namespace> for EarlyDemuxProbe {
     }
 
     fn write(ns: &Namespace, value: &str) -> Result {
-        let on = match value {
-            "0" => false,
-            "1" => true,
-            _ => return Err(EINVAL),
-        };
-        ns.settings().early_demux_probe.store(on, Relaxed);
+        ns.settings()
+            .early_demux_probe
+            .store(switch(value)?, Relaxed);
         Ok(())
     }
 }

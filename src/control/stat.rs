@@ -9,6 +9,7 @@
 
 use super::counts::Count;
 use super::punts::Group;
+use super::punts::FAST_REASONS;
 use super::punts::REASONS;
 use super::Shown;
 use crate::netns::Namespace;
@@ -29,6 +30,8 @@ enum Field {
     Packets(Outcome),
     Punts(Group),
     Count(Count),
+    /// Packets that the fast path left to the stack.
+    FastLeft,
     /// Flows; the same on every line.
     Flows,
     /// Cached dsts that answered.
@@ -63,6 +66,8 @@ const FIELDS: &[(&str, Field)] = &[
     ("mismatch", Field::Count(Count::Mismatch)),
     ("transient", Field::Count(Count::Transient)),
     ("memory_kb", Field::Memory),
+    ("fast", Field::Count(Count::Fast)),
+    ("fast_left", Field::FastLeft),
 ];
 
 fn punts<F: Shown>(ns: &Namespace, group: Group, cpu: Cpu) -> u64 {
@@ -99,6 +104,10 @@ fn value<F: Shown>(ns: &Namespace, field: &Field, cpu: Cpu) -> u64 {
         Field::Packets(outcome) => packets(*outcome),
         Field::Punts(group) => punts::<F>(ns, *group, cpu),
         Field::Count(what) => counts.read(*what, Some(cpu)),
+        Field::FastLeft => FAST_REASONS
+            .iter()
+            .map(|reason| counts.read(reason.count, Some(cpu)))
+            .fold(0, u64::wrapping_add),
         Field::Flows => F::flows(ns).into(),
         Field::DstHit => packets(Outcome::FORWARD)
             .wrapping_add(packets(Outcome::LOCAL))

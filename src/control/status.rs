@@ -4,7 +4,9 @@
 
 use super::counts::Count;
 use super::counts::Counts;
+use super::punts::FastReason;
 use super::punts::Reason;
+use super::punts::FAST_REASONS;
 use super::punts::REASONS;
 use super::settings::OutputMode;
 use super::Shown;
@@ -92,6 +94,7 @@ impl seq::Page for Status {
         );
 
         packets(counts, out, "");
+        fast(ns, counts, out, "");
         flows::<Ipv4>(ns, out, "");
         lookups(ns, counts, sizes.leaves, out, "");
         let side = ns.ipv6();
@@ -136,9 +139,33 @@ impl seq::Page for Status {
             ns.settings().memory_max_kb()
         );
         packets(side.counts(), out, "IPv6 ");
+        fast(ns, side.counts(), out, "IPv6 ");
         flows::<Ipv6>(ns, out, "IPv6 ");
         lookups(ns, side.counts(), sizes.leaves, out, "IPv6 ");
     }
+}
+
+/// Packets that were forwarded from PRE_ROUTING, and why others were not.
+fn fast(ns: &Namespace, counts: &Counts, out: &SeqFile, family: &str) {
+    let on = ns.settings().fastpath();
+    let sent = counts.read(Count::Fast, None);
+    let left = |reason: &FastReason| counts.read(reason.count, None);
+    if !on && sent == 0 && FAST_REASONS.iter().all(|reason| left(reason) == 0) {
+        return;
+    }
+    seq_print!(
+        out,
+        "{}fastpath: {}, {} packets",
+        family,
+        if on { "on" } else { "off" },
+        sent
+    );
+    let mut text = "; through the stack:";
+    for reason in FAST_REASONS.iter().filter(|reason| left(reason) != 0) {
+        seq_print!(out, "{} {} {}", text, left(reason), reason.name);
+        text = ",";
+    }
+    seq_print!(out, "\n");
 }
 
 /// Where the routes of packets are found again, and what became of flows.

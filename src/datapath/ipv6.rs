@@ -10,6 +10,7 @@ use crate::mirror::ipv6::Match;
 use crate::netns::Namespace;
 use crate::sys::family::Ipv6;
 use crate::sys::flow::Flows;
+use crate::sys::netfilter::Fate;
 use crate::sys::netfilter::PreRouting;
 use crate::sys::outcome::Outcome;
 use crate::sys::packet::Chosen;
@@ -21,13 +22,14 @@ use crate::sys::route6::Route6;
 
 impl PreRouting<Ipv6> for Namespace {
     #[inline]
-    fn packet(&self, packet: HookPacket<'_, Ipv6>, rcu: ReadSide<'_>) {
+    fn packet(&self, mut packet: HookPacket<'_, Ipv6>, rcu: ReadSide<'_>) -> Fate {
         let side = self.ipv6();
-        let outcome = match packet.read(side.hook(), rcu) {
+        let outcome = match packet.lend().read(side.hook(), rcu) {
             Ok(packet) => route(self, packet, rcu),
             Err(reason) => reason,
         };
         side.counts().packet(outcome);
+        super::fast::leave(self, side.counts(), packet, outcome, rcu)
     }
 }
 

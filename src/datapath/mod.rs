@@ -12,6 +12,7 @@
 //! this CPU, and no write to anything shared.
 
 pub(crate) mod cached;
+mod fast;
 pub(crate) mod ipv6;
 
 use crate::control::counts::Count;
@@ -21,6 +22,7 @@ use crate::netns::Namespace;
 use crate::sys::family::Ipv4;
 use crate::sys::fib::RTN_LOCAL;
 use crate::sys::fib::RTN_UNICAST;
+use crate::sys::netfilter::Fate;
 use crate::sys::netfilter::PreRouting;
 use crate::sys::nexthop::Fill;
 use crate::sys::nexthop::NextHop;
@@ -33,12 +35,13 @@ use crate::sys::rcu::ReadSide;
 
 impl PreRouting<Ipv4> for Namespace {
     #[inline]
-    fn packet(&self, packet: HookPacket<'_, Ipv4>, rcu: ReadSide<'_>) {
-        let outcome = match packet.read(self.hook(), rcu) {
+    fn packet(&self, mut packet: HookPacket<'_, Ipv4>, rcu: ReadSide<'_>) -> Fate {
+        let outcome = match packet.lend().read(self.hook(), rcu) {
             Ok(packet) => route(self, packet, rcu),
             Err(reason) => reason,
         };
         self.counts().packet(outcome);
+        fast::leave(self, self.counts(), packet, outcome, rcu)
     }
 }
 

@@ -1485,6 +1485,7 @@ int altfib_helper_netdev_ifindex(void *info, struct net **net)
 #include "helpers_redirect.c"
 #include "helpers_sockets.c"
 #include "helpers_arm.c"
+#include "helpers_fastpath.c"
 #ifdef ALTFIB_BENCH
 #include "helpers_bench.c"
 #endif

@@ -98,6 +98,26 @@ struct altfib_packet6 {
 	u8 in_flags;			/* ALTFIB_IN_RULES */
 };
 
+/*
+ * What became of a packet with a route when net.altfib.fastpath is on: one counter
+ * each, in this order. All but the first go on through the stack.
+ */
+enum altfib_fast {
+	ALTFIB_FAST_SENT,		/* forwarded here */
+	ALTFIB_FAST_HOOKS,		/* somebody listens at FORWARD or POST_ROUTING */
+	ALTFIB_FAST_XFRM,		/* IPsec policies */
+	ALTFIB_FAST_DST,		/* the route is for a tunnel, or for this host */
+	ALTFIB_FAST_CONFIG,		/* not simply forwarding (IPv6) */
+	ALTFIB_FAST_PACKET,		/* what the packet is, or was */
+	ALTFIB_FAST_TTL,		/* ends here */
+	ALTFIB_FAST_REDIRECT,		/* leaves where it came in (IPv6) */
+	ALTFIB_FAST_SOURCE,		/* not from beyond its link (IPv6) */
+	ALTFIB_FAST_MTU,		/* too long */
+	ALTFIB_FAST_NEIGHBOUR,		/* no neighbour yet */
+	ALTFIB_FAST_MEMORY,		/* no room for its new header */
+	ALTFIB_NR_FAST,
+};
+
 /* Longer lists of tables are the kernel's to walk. */
 #define ALTFIB_PLAN_MAX	8
 

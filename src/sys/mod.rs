@@ -9,6 +9,7 @@ pub(crate) mod bench;
 pub(crate) mod counters;
 pub(crate) mod cpu;
 pub(crate) mod family;
+pub(crate) mod fast;
 pub(crate) mod fib;
 pub(crate) mod flow;
 pub(crate) mod keyed;

@@ -32,14 +32,24 @@ impl Protocol for Ipv6 {
     const LAST: c_int = bindings::nf_ip6_hook_priorities_NF_IP6_PRI_LAST;
 }
 
+/// Where a packet is when a hook has seen it.
+pub(crate) struct Fate(c_uint);
+
+impl Fate {
+    /// On its way through the stack.
+    pub(crate) const GOES_ON: Self = Self(bindings::NF_ACCEPT);
+    /// Nowhere: somebody has taken it.
+    pub(super) const GONE: Self = Self(bindings::NF_STOLEN);
+}
+
 /// Somebody who wants to see each packet of a family that a namespace receives.
 pub(crate) trait PreRouting<P: Protocol>: Sync {
-    /// One packet, which goes on in any case.
+    /// One packet.
     ///
     /// # Context
     ///
     /// Softirq, or bottom halves off.
-    fn packet(&self, packet: HookPacket<'_, P>, rcu: ReadSide<'_>);
+    fn packet(&self, packet: HookPacket<'_, P>, rcu: ReadSide<'_>) -> Fate;
 }
 
 /// The hook of one owner in one namespace.
@@ -131,8 +141,8 @@ impl<T: PreRouting<P>, P: Protocol> Hook<T, P> {
         // and state.
         unsafe {
             let owner = &*owner.cast::<T>().cast_const();
-            owner.packet(HookPacket::new(skb, state), ReadSide::assume());
+            let Fate(verdict) = owner.packet(HookPacket::new(skb, state), ReadSide::assume());
+            verdict
         }
-        bindings::NF_ACCEPT
     }
 }

@@ -43,6 +43,19 @@ impl<'a, P> HookPacket<'a, P> {
     }
 }
 
+impl<P> HookPacket<'_, P> {
+    /// The same packet, for a while.
+    #[inline]
+    pub(crate) fn lend(&mut self) -> HookPacket<'_, P> {
+        // INVARIANT: A part of the same time.
+        HookPacket {
+            skb: self.skb,
+            state: self.state,
+            _life: PhantomData,
+        }
+    }
+}
+
 impl<'a> HookPacket<'a, Ipv4> {
     /// Reads the packet and its input device, or says why altfib must leave it alone.
     #[inline]
