@@ -187,7 +187,7 @@ only_new_namespace() {
 COLUMNS="entries lookup forward local early_demux punt_state punt_packet
 punt_config punt_route punt_source punt_nexthop dst_hit dst_fill dst_stale
 dst_drop_dev dst_drop_fib dst_drop_nh route_add route_replace route_del resync
-oom verified mismatch transient memory_kb"
+oom verified mismatch transient memory_kb fast fast_left"
 
 only_stat_format() {
 	# shellcheck disable=SC2086	# one word each

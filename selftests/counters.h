@@ -8,9 +8,9 @@ struct counter {
 };
 
 /*
- * /proc/net/snmp6 of the namespace of the calling thread, without what comes and
- * goes by timers. Returns how many, at most @max; -1 if it can't be read.
+ * A file like /proc/net/snmp6 of the namespace of the calling thread, without what
+ * comes and goes by timers. Returns how many, at most @max; -1 if it can't be read.
  */
-int counters6_read(struct counter *c, int max);
+int counters6_read(const char *path, struct counter *c, int max);
 
 #endif

@@ -43,9 +43,9 @@ static int hidden(const char *name)
 	       !strcmp(name, "Icmp6OutType135");
 }
 
-int counters6_read(struct counter *c, int max)
+int counters6_read(const char *path, struct counter *c, int max)
 {
-	FILE *f = fopen("/proc/net/snmp6", "re");
+	FILE *f = fopen(path, "re");
 	struct counter *a, *b;
 	int n = 0, i, k;
 

@@ -166,6 +166,8 @@ const char *pkt_spec_arg(struct pkt_spec *s, const char *arg)
 		s->proto = atoi(v);
 	else if (IS("id"))
 		s->id = atoi(v);
+	else if (IS("gso"))
+		s->gso = atoi(v);
 	else if (IS("frag"))
 		s->frag = atoi(v);
 	else if (IS("flags"))
@@ -245,7 +247,9 @@ void pkt_finish_l4(const struct pkt_spec *s, uint8_t *l4, size_t l4len,
 		udp->dest = htons(s->dport);
 		udp->len = htons(l4len);
 		/* The checksum of a fragmented datagram is not ours to know. */
-		if (!s->mf)
+		if (s->gso)
+			udp->check = htons(pkt_fold(pseudo) ^ 0xffff);
+		else if (!s->mf)
 			udp->check = htons(pkt_fold(pkt_sum16(l4, l4len, pseudo)));
 	} else if (s->proto == IPPROTO_TCP) {
 		struct tcphdr *tcp = (void *)l4;
@@ -256,7 +260,8 @@ void pkt_finish_l4(const struct pkt_spec *s, uint8_t *l4, size_t l4len,
 		tcp->th_flags = s->tcpflags;
 		tcp->doff = 5;
 		tcp->window = htons(1024);
-		tcp->check = htons(pkt_fold(pkt_sum16(l4, l4len, pseudo)));
+		tcp->check = htons(s->gso ? pkt_fold(pseudo) ^ 0xffff :
+					    pkt_fold(pkt_sum16(l4, l4len, pseudo)));
 	}
 }
 

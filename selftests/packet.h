@@ -18,6 +18,7 @@ struct pkt_spec {
 	unsigned int n;
 	unsigned int len;		/* payload after the L4 header */
 	unsigned int id;
+	uint16_t gso;			/* payload of each segment to come */
 	uint16_t sport, dport;
 	uint16_t frag;			/* offset in bytes */
 	uint8_t proto, ttl, tos, tcpflags, icmptype, icmpcode;

@@ -15,6 +15,7 @@
 #include <fcntl.h>
 #include <linux/if_addr.h>
 #include <linux/if_packet.h>
+#include <linux/virtio_net.h>
 #include <net/ethernet.h>
 #include <net/if.h>
 #include <netinet/in.h>
@@ -54,12 +55,18 @@
 
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 
+#ifndef VIRTIO_NET_HDR_GSO_UDP_L4
+#define VIRTIO_NET_HDR_GSO_UDP_L4	5
+#endif
+
 static int line_no;
 static int home_ns;
 static int n_floods;
 static const char *arm;		/* a mode of altfib's, or "none" (not loaded) */
 static const char *output;	/* what follows a '+' in the arm's name: altfib's output, */
-static const char *cache;	/* and its cache */
+static const char *cache;	/* its cache, */
+static bool fast;		/* and its fast path */
+static bool show_bytes;
 
 static void die(const char *fmt, ...)
 {
@@ -496,6 +503,7 @@ static void cmd_try(int argc, char **argv)
 /* Taps */
 
 struct tap {
+	int vlan;		/* tag of the frame that was read last, or -1 */
 	char name[32];
 	int fd;
 	bool out, arp;
@@ -535,7 +543,7 @@ static int packet_socket(const char *ns, const char *dev, int proto)
 static void cmd_tap(int argc, char **argv)
 {
 	struct tap *t = &taps[n_taps];
-	int size = 64 << 20, i;
+	int size = 64 << 20, one = 1, i;
 
 	if (argc < 4 || n_taps == MAX_TAPS)
 		die("usage: tap NAME NS DEV [out] [arp] (at most %d)", MAX_TAPS);
@@ -546,6 +554,7 @@ static void cmd_tap(int argc, char **argv)
 	}
 	t->fd = packet_socket(argv[2], argv[3], ETH_P_ALL);
 	setsockopt(t->fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
+	setsockopt(t->fd, SOL_PACKET, PACKET_AUXDATA, &one, sizeof(one));
 	n_taps++;
 }
 
@@ -570,13 +579,21 @@ static void note(const char *tap, const char *text)
 
 static bool tap_read(struct tap *t, uint8_t *buf, size_t *len)
 {
+	char aux[CMSG_SPACE(sizeof(struct tpacket_auxdata))];
+	struct iovec iov = { buf, PKT_MAX };
+	struct tpacket_auxdata data;
 	struct sockaddr_ll ll;
-	socklen_t sl;
+	struct cmsghdr *c;
 	ssize_t n;
 
 	for (;;) {
-		sl = sizeof(ll);
-		n = recvfrom(t->fd, buf, PKT_MAX, MSG_TRUNC, (void *)&ll, &sl);
+		struct msghdr m = {
+			.msg_name = &ll, .msg_namelen = sizeof(ll),
+			.msg_iov = &iov, .msg_iovlen = 1,
+			.msg_control = aux, .msg_controllen = sizeof(aux),
+		};
+
+		n = recvmsg(t->fd, &m, MSG_TRUNC);
 		if (n < 0) {
 			/* A device that went down reports it here, once. */
 			if (errno == ENETDOWN)
@@ -586,8 +603,25 @@ static bool tap_read(struct tap *t, uint8_t *buf, size_t *len)
 		if ((ll.sll_pkttype == PACKET_OUTGOING) != t->out)
 			continue;
 		*len = n > PKT_MAX ? PKT_MAX : n;
+		t->vlan = -1;
+		c = CMSG_FIRSTHDR(&m);
+		if (c && c->cmsg_level == SOL_PACKET && c->cmsg_type == PACKET_AUXDATA) {
+			memcpy(&data, CMSG_DATA(c), sizeof(data));
+			if (data.tp_status & TP_STATUS_VLAN_VALID)
+				t->vlan = data.tp_vlan_tci;
+		}
 		return true;
 	}
+}
+
+/* FNV-1a */
+static uint32_t hash_bytes(const uint8_t *p, size_t len)
+{
+	uint32_t h = 0x811c9dc5;
+
+	while (len--)
+		h = (h ^ *p++) * 0x01000193;
+	return h;
 }
 
 /*
@@ -616,9 +650,23 @@ static void settle(int quiet_ms)
 		silent = 0;
 		for (i = 0; i < n_taps; i++) {
 			while (tap_read(&taps[i], buf, &len)) {
-				if (pkt_describe(buf, len, taps[i].arp, text,
-						 sizeof(text)))
-					note(taps[i].name, text);
+				if (!pkt_describe(buf, len, taps[i].arp, text,
+						  sizeof(text)))
+					continue;
+				if (show_bytes) {
+					size_t at = strlen(text);
+
+					snprintf(text + at, sizeof(text) - at, " bytes=%08x",
+						 hash_bytes(buf, len));
+				}
+				/* The tag is beside the bytes. */
+				if (taps[i].vlan >= 0) {
+					size_t at = strlen(text);
+
+					snprintf(text + at, sizeof(text) - at, " vlan=%d/%d",
+						 taps[i].vlan & 0xfff, taps[i].vlan >> 13);
+				}
+				note(taps[i].name, text);
 			}
 		}
 	}
@@ -707,6 +755,14 @@ static void cmd_discard(int argc, char **argv)
 		free(seen[--n_seen].text);
 }
 
+/* From here on, frames are equal only if all of their bytes are. */
+static void cmd_bytes(int argc, char **argv)
+{
+	(void)argc;
+	(void)argv;
+	show_bytes = true;
+}
+
 /* Sending */
 
 static void parse_spec(struct pkt_spec *s, int argc, char **argv)
@@ -724,9 +780,29 @@ static void parse_spec(struct pkt_spec *s, int argc, char **argv)
 
 static atomic_uint epoch;
 
+/* What a device would do to a frame of many segments: nothing yet. */
+static struct virtio_net_hdr gso_header(const struct pkt_spec *s)
+{
+	unsigned int l3 = sizeof(struct ether_header), l4 = l3 + (s->six.on ? 40 : 20 + s->optlen);
+	bool tcp = s->proto == IPPROTO_TCP;
+
+	return (struct virtio_net_hdr) {
+		.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
+		.gso_type = !tcp ? VIRTIO_NET_HDR_GSO_UDP_L4 :
+			    s->six.on ? VIRTIO_NET_HDR_GSO_TCPV6 : VIRTIO_NET_HDR_GSO_TCPV4,
+		.hdr_len = l4 + (tcp ? 20 : 8),
+		.gso_size = s->gso,
+		.csum_start = l4,
+		.csum_offset = tcp ? 16 : 6,
+	};
+}
+
 static void cmd_send(int argc, char **argv)
 {
-	static uint8_t buf[PKT_MAX];
+	static uint8_t both[sizeof(struct virtio_net_hdr) + PKT_MAX];
+	uint8_t *buf = both + sizeof(struct virtio_net_hdr), *out = buf;
+	struct virtio_net_hdr gso;
+	int on = 1;
 	struct pkt_spec s;
 	unsigned int i;
 	uint64_t end;
@@ -737,10 +813,17 @@ static void cmd_send(int argc, char **argv)
 		die("usage: send NS DEV ARGS");
 	parse_spec(&s, argc - 3, argv + 3);
 	fd = packet_socket(argv[1], argv[2], 0);
+	if (s.gso) {
+		if (setsockopt(fd, SOL_PACKET, PACKET_VNET_HDR, &on, sizeof(on)))
+			die("PACKET_VNET_HDR: %s", strerror(errno));
+		gso = gso_header(&s);
+		memcpy(both, &gso, sizeof(gso));
+		out = both;
+	}
 	for (i = 0; i < s.n; i++) {
-		len = pkt_build(&s, i, epoch, buf);
+		len = pkt_build(&s, i, epoch, buf) + (buf - out);
 		end = now_ms() + 5000;
-		while (send(fd, buf, len, 0) < 0) {
+		while (send(fd, out, len, 0) < 0) {
 			if ((errno != EAGAIN && errno != ENOBUFS) ||
 			    now_ms() > end)
 				die("send on %s: %s", argv[2], strerror(errno));
@@ -1056,11 +1139,11 @@ static int snapshot(const char *ns, struct counter *c, bool six)
 
 	enter(ns);
 	if (six) {
-		n = counters6_read(c, MAX_COUNTERS);
+		n = counters6_read("/proc/net/snmp6", c, MAX_COUNTERS);
 		/* What is being sent is in some of the counters only. */
 		for (i = 0; i < 50 && n > 0; i++) {
 			sleep_us(10000);
-			if (counters6_read(again, MAX_COUNTERS) == n &&
+			if (counters6_read("/proc/net/snmp6", again, MAX_COUNTERS) == n &&
 			    !memcmp(c, again, n * sizeof(*c)))
 				break;
 			memcpy(c, again, n * sizeof(*c));
@@ -1113,6 +1196,79 @@ static void cmd_counters(int argc, char **argv)
 }
 
 /* altfib's own statistics */
+
+/* All that /proc/net/dev and dev_snmp6 tell of the devices of a namespace. */
+static int device_counters(const char *ns, struct counter *c)
+{
+	static const char *const names[] = {
+		"rx_bytes", "rx_packets", "rx_errors", "rx_dropped", "rx_fifo", "rx_frame",
+		"rx_compressed", "rx_multicast", "tx_bytes", "tx_packets", "tx_errors",
+		"tx_dropped", "tx_fifo", "tx_collisions", "tx_carrier", "tx_compressed",
+	};
+	static struct counter six[MAX_COUNTERS];
+	char line[512], path[64], dev[32], *at;
+	int n = 0, i, k, got, used;
+	FILE *f;
+
+	enter(ns);
+	f = fopen("/proc/net/dev", "re");
+	while (f && fgets(line, sizeof(line), f)) {
+		if (sscanf(line, " %31[^: ]: %n", dev, &used) != 1 || !strchr(line, ':'))
+			continue;
+		for (at = line + used, k = 0; k < (int)ARRAY_SIZE(names); k++) {
+			if (n == MAX_COUNTERS || sscanf(at, "%lld%n", &c[n].val, &used) != 1)
+				die("cannot read the counters of %s", dev);
+			at += used;
+			snprintf(c[n++].name, sizeof(c->name), "%s.%s", dev, names[k]);
+		}
+		snprintf(path, sizeof(path), "/proc/net/dev_snmp6/%s", dev);
+		got = counters6_read(path, six, MAX_COUNTERS);
+		for (i = 0; i < got; i++) {
+			if (n == MAX_COUNTERS)
+				die("too many counters");
+			if (!strncmp(six[i].name, "ifIndex", 7))
+				continue;
+			snprintf(c[n].name, sizeof(c->name), "%s.%.31s", dev, six[i].name);
+			c[n++].val = six[i].val;
+		}
+	}
+	if (f)
+		fclose(f);
+	leave();
+	return n;
+}
+
+/*
+ * devices NS begin|end [only=PREFIX]...: of the devices' counters, those that moved. MLD is in the
+ * bytes and packets of devices with IPv6.
+ */
+static void cmd_devices(int argc, char **argv)
+{
+	static struct counter base[MAX_COUNTERS], c[MAX_COUNTERS];
+	static int n_base;
+	long long old;
+	bool show;
+	int i, k, n;
+
+	if (argc < 3)
+		die("usage: devices NS begin|end [only=PREFIX]...");
+	if (!strcmp(argv[2], "begin")) {
+		n_base = device_counters(argv[1], base);
+		return;
+	}
+	settle(quiet_ms(0, NULL));
+	n = device_counters(argv[1], c);
+	for (i = 0; i < n; i++) {
+		for (old = 0, k = 0; k < n_base; k++)
+			if (!strcmp(base[k].name, c[i].name))
+				old = base[k].val;
+		for (show = argc == 3, k = 3; k < argc; k++)
+			show |= !strncmp(argv[k], "only=", 5) &&
+				!strncmp(c[i].name, argv[k] + 5, strlen(argv[k] + 5));
+		if (show && c[i].val != old)
+			printf("device %s %lld\n", c[i].name, c[i].val - old);
+	}
+}
 
 static struct counter stat_bases[2][MAX_COUNTERS];
 static int n_stat_bases[2];
@@ -1252,10 +1408,11 @@ static void show_lookups(const char *ns, bool six)
 
 /*
  * altfib[6] NS begin
- * altfib[6] NS end [min=PERCENT] [hits=N] [out_hits=N] [punt=REASON[:N]]... [least=COLUMN:N]...
- *	[COLUMN=N]...
+ * altfib[6] NS end [min=PERCENT] [hits=N] [out_hits=N] [punt=REASON[:N]]... [fast=N]
+ *	[left=REASON[:N]]... [least=COLUMN:N]... [COLUMN=N]...
  * Columns are lnstat's, and those of lookup_stats(). hits: packets of flows that were
- * known, where the arm names a cache of flows; out_hits: the host's own. Checked only
+ * known, where the arm names a cache of flows; out_hits: the host's own. fast: packets of
+ * the fast path, and left: those that it left, where the arm names it. Checked only
  * where the module is on, and what begins with "OUTPUT." or "MODE+OUTPUT." only there;
  * attaching while off is always an error.
  */
@@ -1299,6 +1456,8 @@ static void cmd_altfib(int argc, char **argv)
 		if (!strncmp(c[i].name, "punt:", 5) && d)
 			printf(", %s %lld", c[i].name + 5, d);
 	}
+	if (fast)
+		printf("; fast %lld", delta(c, n, "fast", six));
 	putchar('\n');
 	if (output) {
 		show_lookups(argv[1], six);
@@ -1338,6 +1497,13 @@ static void cmd_altfib(int argc, char **argv)
 			if (strcmp(argv[i], output ?: "off") && strcmp(argv[i], name))
 				continue;
 			argv[i] = dot + 1;
+		}
+		if (!strncmp(argv[i], "fast=", 5) && (!fast || strcmp(arm, "on")))
+			continue;
+		if (!strncmp(argv[i], "left=", 5)) {
+			if (!fast || strcmp(arm, "on"))
+				continue;
+			memcpy(argv[i], "punt", 4);
 		}
 		if (!strncmp(argv[i], "least=", 6)) {
 			char *colon = strchr(eq, ':');
@@ -1478,6 +1644,11 @@ static void cmd_arm(int argc, char **argv)
 			if (err)
 				die("net.altfib.cache = %s in %s: %s", cache,
 				    argv[i], strerror(-err));
+		}
+		if (fast) {
+			err = write_sysctl("net/altfib/fastpath", "1");
+			if (err)
+				die("net.altfib.fastpath in %s: %s", argv[i], strerror(-err));
 		}
 		leave();
 	}
@@ -2056,6 +2227,7 @@ static const struct {
 	{ "altfib-set",	cmd_altfib_set,	3 },
 	{ "arm",	cmd_arm,	0 },
 	{ "audit",	cmd_audit,	0 },
+	{ "bytes",	cmd_bytes,	0 },
 	{ "change",	cmd_change,	0 },
 	{ "close",	cmd_close,	0 },
 	{ "connect",	cmd_connect,	0 },
@@ -2063,6 +2235,7 @@ static const struct {
 	{ "counters6",	cmd_counters,	0 },
 	{ "cpu",	cmd_cpu,	0 },
 	{ "cycle",	cmd_cycle,	0 },
+	{ "devices",	cmd_devices,	0 },
 	{ "discard",	cmd_discard,	0 },
 	{ "echo",	cmd_echo,	1 },
 	{ "epoch",	cmd_epoch,	0 },
@@ -2171,17 +2344,20 @@ static bool is_cache(const char *word)
 	       !strcmp(word, "flow") || !strcmp(word, "percpu-flow");
 }
 
-/* MODE, MODE+OUTPUT, MODE+CACHE, or both in any order. */
+/* MODE, and after it +OUTPUT, +CACHE and +fast, in any order. */
 static void set_arm(const char *name)
 {
 	char *mode = strdup(name), *word;
 
 	output = NULL;
 	cache = NULL;
+	fast = false;
 	arm = strsep(&mode, "+");
 	while ((word = strsep(&mode, "+"))) {
 		if (is_cache(word))
 			cache = word;
+		else if (!strcmp(word, "fast"))
+			fast = true;
 		else
 			output = word;
 	}
@@ -2330,7 +2506,7 @@ int main(int argc, char **argv)
 		return rc;
 	}
 	if (argc != 3 || strcmp(argv[1], "--check")) {
-		fprintf(stderr, "usage: probe [--check|--compare ARM] MODE[+OUTPUT][+CACHE]|none\n");
+		fprintf(stderr, "usage: probe [--check|--compare ARM] MODE[+OUTPUT][+CACHE][+fast]|none\n");
 		return 2;
 	}
 	run_captured(&r, script, size, argv[2]);

@@ -39,6 +39,8 @@ OUTPUT="output.sh tunnels.sh early_demux.sh"
 DNS="dns.sh"
 # Each cache there is.
 CACHES="caches.sh"
+# The fast path, whatever the arm.
+FAST="fastpath.sh"
 # Where it is ftrace that leads to altfib.
 TRACE="output_trace.sh"
 RACES="race_routes.sh race_devices.sh race_module.sh"
@@ -53,7 +55,7 @@ if [ $# != 0 ]; then
 	programs=$*
 elif [ $uml = yes ]; then
 	# Hundreds of scenarios in a minute, and four in one under emulation.
-	programs="random.sh $SEQUENTIAL $OUTPUT $DNS $CACHES"
+	programs="random.sh $SEQUENTIAL $OUTPUT $DNS $CACHES $FAST"
 	echo "# User-Mode Linux has one CPU and no races; not run here: $RACES"
 elif [ "${ALTFIB_ACCEL:-}" = tcg ]; then
 	# ftrace switches a function's first bytes as static keys are switched, 200 times
@@ -62,7 +64,7 @@ elif [ "${ALTFIB_ACCEL:-}" = tcg ]; then
 	[ "$(cpus)" != 1 ] || programs="output.sh early_demux.sh $TRACE"
 	echo "# emulated: with several CPUs $SEQUENTIAL $RACES, with one output.sh early_demux.sh $TRACE"
 else
-	programs="random.sh $SEQUENTIAL $OUTPUT $DNS $CACHES $TRACE $RACES"
+	programs="random.sh $SEQUENTIAL $OUTPUT $DNS $CACHES $FAST $TRACE $RACES"
 fi
 
 total=2
