@@ -9,7 +9,7 @@ export ALTFIB_CACHE ALTFIB_DATA ALTFIB_RIB ALTFIB_RIB6 KSRC
 
 # "make" alone explains; "make KDIR=..." and "make KSRC=..." do what they say.
 .DEFAULT_GOAL := $(if $(KDIR),modules,$(if $(KSRC),setup,help))
-.PHONY: help demo test test-debug test-full replay kernel-selftests shell setup modules bench bench-quick bench-output bench-lpm fuzz fmt clippy lint clean distclean
+.PHONY: help demo test test-debug test-full replay kernel-selftests shell setup modules bench bench-quick bench-lpm fuzz fmt clippy lint clean distclean
 
 help:
 	@printf '%s\n' \
@@ -27,7 +27,6 @@ help:
 	'  make modules      build altfib.ko for the test kernel' \
 	'  make KDIR=/path/to/tree            ... for any prepared tree with CONFIG_RUST=y' \
 	'  make KSRC=/path/to/source          build the test kernels from that source' \
-	'  make bench-output a UDP socket that is not connected: output=off, lookup, socket' \
 	'  make bench        altfib, the stock kernel, a flowtable: lookups, packets, routes' \
 	'  make bench-quick  the same in four minutes: only what matters most' \
 	'  make bench-lpm    the engine against DPDK and other libraries, on the host' \
@@ -73,9 +72,6 @@ bench:
 
 bench-quick:
 	@scripts/bench.sh --quick $(ARGS)
-
-bench-output:
-	@scripts/bench-output.sh
 
 # ARGS=--quick, or ARGS=--docs to write docs/bench-lpm.md too.
 bench-lpm:
