@@ -2506,7 +2506,8 @@ int main(int argc, char **argv)
 		return rc;
 	}
 	if (argc != 3 || strcmp(argv[1], "--check")) {
-		fprintf(stderr, "usage: probe [--check|--compare ARM] MODE[+OUTPUT][+CACHE][+fast]|none\n");
+		fprintf(stderr,
+			"usage: probe [--check|--compare ARM] MODE[+OUTPUT][+CACHE][+fast]|none\n");
 		return 2;
 	}
 	run_captured(&r, script, size, argv[2]);
