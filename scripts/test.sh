@@ -218,7 +218,7 @@ stage_debug() {
 	say "# uml-debug: KASAN, lockdep, reference trackers"
 	in_debug_guest uml-debug 1 ALTFIB_ARMINGS=20 ALTFIB_ARM_ROUNDS=30 ALTFIB_SWITCHES=40 \
 		ALTFIB_CACHES="flows device device6 host_sends host_sends6 only_bound only_age only_device_gone only_namespace_gone only_switches only_changes only_unload" -- \
-		forward.sh device.sh ipv6.sh ipv6_device.sh verify.sh module.sh output.sh caches.sh
+		forward.sh device.sh ipv6.sh ipv6_device.sh verify.sh module.sh output.sh caches.sh fastpath.sh
 }
 
 # The debug kernels, which slow everything down: User-Mode Linux runs all, and

@@ -426,9 +426,22 @@ class Charts:
         figure.suptitle(title)
         return figure, axes
 
+    @staticmethod
+    def legend_below(figure, axes):
+        """One legend for both panels, where no data is."""
+        labels = {}
+        for axis in axes:
+            for handle, label in zip(*axis.get_legend_handles_labels()):
+                labels.setdefault(label, handle)
+        if labels:
+            figure.legend(
+                labels.values(), labels.keys(), loc="lower center", bbox_to_anchor=(0.5, 0.03),
+                ncol=len(labels), fontsize=7,
+            )
+
     def save(self, figure, name):
         figure.text(0.5, 0.005, self.place, ha="center", fontsize=6, color="#666666")
-        figure.tight_layout(rect=(0, 0.02, 1, 1))
+        figure.tight_layout(rect=(0, 0.08 if figure.legends else 0.02, 1, 1))
         for kind in ("svg", "png"):
             metadata = {"Date": None} if kind == "svg" else {"Software": None}
             figure.savefig(self.folder / f"{self.prefix}{name}.{kind}", metadata=metadata, dpi=120)
@@ -447,20 +460,25 @@ class Charts:
                     if values and arm not in ("drop", "flowtable"):
                         s = summary(values.values())
                         points.append((i, s["median"] / 1e6, *(q / 1e6 for q in s["quartiles"])))
-                if len(points) < 2:
+                if not points:
                     continue
                 some = True
                 x, y, low, high = zip(*points)
-                axis.plot(x, y, marker="o", label=ARMS[arm], color=self.COLOURS.get(arm))
-                axis.fill_between(x, low, high, alpha=0.2, color=self.COLOURS.get(arm))
+                # What was not measured at each size has no line through the others.
+                whole = len(x) == x[-1] - x[0] + 1
+                axis.plot(
+                    x, y, linestyle="-" if whole else "none", marker="o", label=ARMS[arm],
+                    color=self.COLOURS.get(arm),
+                )
+                if whole:
+                    axis.fill_between(x, low, high, alpha=0.2, color=self.COLOURS.get(arm))
             axis.set_xticks(range(len(TABLES)))
             axis.set_xticklabels([routes(t, self.records, family) for t in TABLES])
             axis.set_ylim(bottom=0)
             axis.set_title(f"IPv{family}")
             axis.set_xlabel("routes")
             axis.set_ylabel("million packets a second")
-            if axis.get_legend_handles_labels()[0]:
-                axis.legend()
+        self.legend_below(figure, axes)
         return self.save(figure, "sizes") if some else self.plt.close(figure)
 
     def traffic(self):
@@ -498,8 +516,7 @@ class Charts:
             axis.set_xticklabels(kinds.values())
             axis.set_title(f"IPv{family}")
             axis.set_ylabel("times the stock kernel")
-            if named:
-                axis.legend(fontsize=7)
+        self.legend_below(figure, axes)
         return self.save(figure, "traffic") if some else self.plt.close(figure)
 
     def latency(self):
