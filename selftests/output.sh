@@ -634,13 +634,14 @@ only_socket_hits() {
 	local rc=0 walks hits n
 
 	sockets_on || return 1
-	echo 10.21.0.1 | in_ns afr "$UDP" send 53 1 >/dev/null
+	repeated 2 10.21.0.1 | in_ns afr "$UDP" send 53 1 >/dev/null
 	walks=$(($(lookup_field afr "lookups answered") + $(lookup_field afr learned) + $(lookup_field afr "left to")))
 	hits=$(sockets_field afr "had their")
 	repeated 1000 10.21.0.1 | in_ns afr "$UDP" send 53 1 | grep -v '^#' || rc=1
 	n=$(($(lookup_field afr "lookups answered") + $(lookup_field afr learned) + $(lookup_field afr "left to") - walks))
 	echo "$n walks for 1000 datagrams, $(($(sockets_field afr "had their") - hits)) of them by the socket's last route"
-	[ "$n" -le 1 ] && [ $(($(sockets_field afr "had their") - hits)) -ge 999 ] || rc=1
+	# It is remembered when it is asked for twice in a row.
+	[ "$n" -le 2 ] && [ $(($(sockets_field afr "had their") - hits)) -ge 998 ] || rc=1
 	[ "$(sockets_field afr mismatches)" = 0 ] || rc=1
 	return "$rc"
 }

@@ -35,7 +35,7 @@ elif [[ ${ALTFIB_BENCH_QUICK:-0} == 1 ]]; then
 else
 	# As many as the install rate and the namespaces need to be judged; a round of the others is longer.
 	n=${ALTFIB_BENCH_ROUNDS:-15}
-	parts=("install4=$n" install6=5 "bird=$(((n + 5) / 10))" "replay4=$(((n + 1) / 3))" replay6=3
+	parts=("install4=$n" install6=5 "bird=$(((n + 2) / 3))" "replay4=$(((n + 1) / 3))" replay6=3
 		"namespaces=$n" memory=1)
 fi
 

@@ -61,10 +61,14 @@ struct altfib_host_entry {
 	struct altfib_told told;
 };
 
-/* Two places for each socket: by its hash, and the one beside it. */
+/*
+ * Two places for each socket: by its hash, and the one beside it; and one where a
+ * question leaves its hash.
+ */
 struct altfib_sockets {
 	struct delayed_work ageing;
 	unsigned int bits;
+	u32 *asked;
 	struct altfib_socket __rcu *slots[];
 };
 
@@ -115,6 +119,23 @@ static struct altfib_socket *altfib_socket_find(const struct altfib_sockets *t, 
 		return e;
 	e = rcu_dereference(t->slots[at ^ 1]);
 	return e && e->cookie == cookie ? e : NULL;
+}
+
+/*
+ * Is this what the socket has asked before? Who sends to another destination each
+ * time would make an entry of each for nothing. Another socket in the same place
+ * costs one more question.
+ */
+static bool altfib_asked_before(struct altfib_sockets *t, u64 cookie,
+				const struct altfib_flow *key)
+{
+	u32 *asked = &t->asked[altfib_socket_slot(t, cookie)];
+	u32 hash = jhash(&key->daddr, sizeof(key->daddr), (u32)cookie);
+
+	if (READ_ONCE(*asked) == hash)
+		return true;
+	WRITE_ONCE(*asked, hash);
+	return false;
 }
 
 /* In the place of the socket's last one, in a free one, or of the one not used for longer. */
@@ -185,6 +206,7 @@ struct altfib_question {
 	struct altfib_ticket ticket;	/* as things were when it was asked */
 	int sernum;			/* IPv6: the same, of sockets */
 	bool remember;			/* an answer may be */
+	bool again;			/* and is likely to be asked for */
 };
 
 /* In the order of both enums. */
@@ -244,6 +266,7 @@ static struct altfib_told *altfib_ask_flows(const struct net *net, const struct 
 	    flow->flags & ~(FLOWI_FLAG_ANYSRC | FLOWI_FLAG_ANY_SPORT))
 		return NULL;
 	q->remember = true;
+	q->again = true;
 	altfib_host_key(flow, &q->words);
 	altfib_ticket_take(q->flows, &q->words, ALTFIB_HOST_WORDS, &q->ticket);
 	e = altfib_flow_find(q->flows, &q->words, ALTFIB_HOST_WORDS, q->ticket.hash,
@@ -262,6 +285,7 @@ static struct altfib_told *altfib_ask(const struct altfib_redirect *r, const str
 {
 	struct altfib_sockets *t;
 	struct altfib_socket *e;
+	u64 cookie;
 
 	q->remember = false;
 	q->flows = altfib_rust_flows(r->owner, q->key.family == AF_INET6);
@@ -281,10 +305,14 @@ static struct altfib_told *altfib_ask(const struct altfib_redirect *r, const str
 		/* Pairs with the writers' barriers in fib6_add() and fib6_del(). */
 		smp_rmb();
 	}
-	e = altfib_socket_find(t, atomic64_read(&sk->sk_cookie));
-	if (!e || memcmp(&e->key, &q->key, sizeof(q->key)) || e->sernum != q->sernum)
+	cookie = atomic64_read(&sk->sk_cookie);
+	e = altfib_socket_find(t, cookie);
+	if (!e || memcmp(&e->key, &q->key, sizeof(q->key))) {
+		q->again = altfib_asked_before(t, cookie, &q->key);
 		return NULL;
-	return &e->told;
+	}
+	q->again = true;
+	return e->sernum == q->sernum ? &e->told : NULL;
 }
 
 /* It was the answer. */
@@ -497,7 +525,7 @@ miss:
 original:
 	rcu_read_unlock();
 	rt = altfib_original_flow(net, fl4, sk);
-	if (q.remember && !IS_ERR(rt))
+	if (q.remember && q.again && !IS_ERR(rt))
 		altfib_answered4(net, sk, fl4, &q, rt);
 	return rt;
 }
@@ -667,7 +695,7 @@ static void altfib_answered6(struct net *net, const struct sock *sk, const struc
 	struct altfib_redirect *r;
 	struct altfib_told told;
 
-	if (!q->remember || IS_ERR(dst))
+	if (!q->remember || !q->again || IS_ERR(dst))
 		return;
 	rcu_read_lock();
 	r = altfib_redirect_of(&net->ipv6.fib6_main_tbl->tb6_root);
@@ -874,6 +902,11 @@ struct altfib_sockets *altfib_helper_sockets_alloc(unsigned int bits)
 
 	if (!t)
 		return NULL;
+	t->asked = kvzalloc_objs(*t->asked, 1UL << bits);
+	if (!t->asked) {
+		kvfree(t);
+		return NULL;
+	}
 	t->bits = bits;
 	INIT_DEFERRABLE_WORK(&t->ageing, altfib_sockets_age);
 	queue_delayed_work(system_dfl_wq, &t->ageing, ALTFIB_AGEING);
@@ -889,6 +922,7 @@ void altfib_helper_sockets_free(struct altfib_sockets *t)
 {
 	cancel_delayed_work_sync(&t->ageing);
 	altfib_helper_sockets_sweep(t, 0);
+	kvfree(t->asked);
 	kvfree(t);
 }
 
