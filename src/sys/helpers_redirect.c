@@ -239,7 +239,7 @@ static bool altfib_read_record(const struct altfib_leaf *leaf, struct hlist_head
 	struct fib_nh_common *nhc;
 	int nhsel;
 
-	/* Pairs with xchg() in altfib_helper_leaf_kill(): what follows that is not what was read. */
+	/* Pairs with xchg() in altfib_helper_leaf_kill(): what follows that was not read. */
 	smp_rmb();
 	if (unlikely(READ_ONCE(leaf->head) != head))
 		return false;
