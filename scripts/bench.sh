@@ -39,7 +39,8 @@ done
 
 if [[ -z ${ALTFIB_BENCH_SETUP:-} ]]; then
 	kernels=("$kernel")
-	if [[ $kernel == uml-stock && -z $quick ]]; then kernels+=(uml); fi
+	# The sends need the patched kernel, and the control plane a routing daemon.
+	if [[ $kernel == uml-stock && -z $quick ]]; then kernels+=(uml bird); fi
 	[[ ${1:-} == report || -n ${ALTFIB_SETUP_DONE:-} ]] || "$ALTFIB_TOP/scripts/setup.sh" "${kernels[@]}"
 	packages_done || packages_run
 	export ALTFIB_BENCH_SETUP=1
