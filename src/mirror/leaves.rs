@@ -118,7 +118,26 @@ impl Writer {
 
     /// A prefix whose first route is that of `nh` now. It gets a fresh record in any case: who still
     /// learns from the one before may not publish what is over.
+    ///
+    /// # Errors
+    ///
+    /// `Why::NoMemory` and the like; the prefix has no record that counts then: its next hop may go.
     pub(super) fn add(
+        &mut self,
+        leaves: &Leaves,
+        prefix: Prefix<V4>,
+        nh: &NextHop,
+        budget: usize,
+        flags: Flags,
+    ) -> Result<(), Why> {
+        let added = self.try_add(leaves, prefix, nh, budget, flags);
+        if added.is_err() {
+            self.kill(leaves, prefix);
+        }
+        added
+    }
+
+    fn try_add(
         &mut self,
         leaves: &Leaves,
         prefix: Prefix<V4>,
