@@ -39,8 +39,9 @@ done
 
 if [[ -z ${ALTFIB_BENCH_SETUP:-} ]]; then
 	kernels=("$kernel")
-	# The sends need the patched kernel, and the control plane a routing daemon.
-	if [[ $kernel == uml-stock && -z $quick ]]; then kernels+=(uml bird); fi
+	# The control plane needs a routing daemon, and the sends the patched kernel.
+	if [[ -z $quick ]]; then kernels+=(bird); fi
+	if [[ $kernel == uml-stock && -z $quick ]]; then kernels+=(uml); fi
 	[[ ${1:-} == report || -n ${ALTFIB_SETUP_DONE:-} ]] || "$ALTFIB_TOP/scripts/setup.sh" "${kernels[@]}"
 	packages_done || packages_run
 	export ALTFIB_BENCH_SETUP=1
@@ -153,7 +154,7 @@ fi
 
 if [[ $parts == *" control "* && -x $here/control.sh ]]; then
 	if [[ -n $quick ]]; then export ALTFIB_BENCH_CONTROL=${ALTFIB_BENCH_CONTROL:-install4=1 namespaces=1}; fi
-	"$here/control.sh" "$out" || { failed+=" control" && warn "bench: the control plane's part ended early"; }
+	"$here/control.sh" "$out" "$kernel" || { failed+=" control" && warn "bench: the control plane's part ended early"; }
 fi
 
 say "bench: measured in $(since "$start")"

@@ -169,6 +169,11 @@ install() { # ARM ROUND FAMILY
 	arm "$1"
 	load "$3"
 	span install "$3" "$1" "$2" packed "$begin" "$end" "$loaded"
+	if [[ $1 == on ]]; then
+		# Routes that were filled in are read when they have rested.
+		serving "$3"
+		span install "$3" "$1" "$2" served "$end" "$EPOCHREALTIME" "$loaded"
+	fi
 	begin=$EPOCHREALTIME
 	in_router ip "-$3" -batch "$work/batch$3" >"$work/batch.out" 2>&1 || die "ip -batch: $(head -n 2 "$work/batch.out")"
 	end=$EPOCHREALTIME
@@ -327,6 +332,7 @@ memory() { # ARM ROUND
 	sleep 1
 	echo load >"$work/phase"
 	load 4
+	[[ $1 != on ]] || serving 4
 	sleep 1
 	echo replay >"$work/phase"
 	in_router "$ROUTELOAD" replay "$work/updates" --origins "$work/origins" --dev out0 --via "$vias" --moves 50 \

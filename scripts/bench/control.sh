@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # The control plane's part of "make bench": routes that come and go, a routing daemon,
-# updates under traffic, namespaces, memory; each with altfib and without it, in
-# User-Mode Linux. About seven minutes on an idle machine.
+# updates under traffic, namespaces, memory; each with altfib and without it. About
+# seven minutes in User-Mode Linux on an idle machine.
 #
-#   control.sh OUT         adds to OUT/control.jsonl
+#   control.sh OUT [KERNEL]   adds to OUT/control.jsonl (KERNEL: uml-stock)
 #
 # ALTFIB_BENCH_QUICK=1    only what matters most, in about a minute
 # ALTFIB_BENCH_ROUNDS     rounds of the parts that are judged
@@ -19,7 +19,8 @@ here=$(dirname "$(readlink -f "$0")")
 become_builder ALTFIB_DATA="${ALTFIB_DATA:-}" ALTFIB_RIB="${ALTFIB_RIB:-}" \
 	ALTFIB_RIB6="${ALTFIB_RIB6:-}" "$(readlink -f "$0")" "$@"
 
-(($# == 1)) || die "control.sh: name the folder for the results"
+(($# == 1 || $# == 2)) || die "control.sh: name the folder for the results"
+kernel=${2:-uml-stock}
 mkdir -p "$1"
 out=$(readlink -f "$1")
 find_updates
@@ -35,7 +36,7 @@ elif [[ ${ALTFIB_BENCH_QUICK:-0} == 1 ]]; then
 else
 	# As many as the install rate and the namespaces need to be judged; a round of the others is longer.
 	n=${ALTFIB_BENCH_ROUNDS:-15}
-	parts=("install4=$n" install6=5 "bird=$(((n + 2) / 3))" "replay4=$(((n + 1) / 3))" replay6=3
+	parts=("install4=$n" install6=5 "bird=$(((n + 2) / 3))" "replay4=$n" replay6=3
 		"namespaces=$n" memory=1)
 fi
 
@@ -47,11 +48,13 @@ done
 
 run=$out/control
 mkdir -p "$run"
-python3 "$here/cputime.py" "altfib.out=$run" "$run/cputime" &
-sampler=$!
-trap 'kill "$sampler" 2>/dev/null || true' EXIT
+if [[ $kernel == uml* ]]; then
+	python3 "$here/cputime.py" "altfib.out=$run" "$run/cputime" &
+	sampler=$!
+	trap 'kill "$sampler" 2>/dev/null || true' EXIT
+fi
 rc=0
-"$here/../vm.sh" --kernel uml-stock --memory 3G --output "$run" --timeout "${ALTFIB_TIMEOUT:-1800}" -- \
+"$here/../vm.sh" --kernel "$kernel" --cpus 1 --memory 3G --output "$run" --timeout "${ALTFIB_TIMEOUT:-1800}" -- \
 	"$here/control-guest.sh" "${parts[@]}" || rc=$?
 # What was measured before a failure counts.
 python3 "$here/control_records.py" "$run" >>"$out/control.jsonl"

@@ -25,20 +25,20 @@ SPEED = {"bird": "routes/s", "replay": "pps"}
 def spans(raw, cputime):
     """So many of something between two moments."""
     begin, end, count = raw.pop("begin"), raw.pop("end"), raw.pop("count")
-    wall, cpu = end - begin, cputime(end) - cputime(begin)
+    wall = end - begin
+    cpu = cputime(end) - cputime(begin) if cputime else None
     key = raw["bench"], raw["what"]
-    mine = wall if key in WALL else cpu
+    clock = "wall" if key in WALL or cpu is None else "cpu"
     unit = SPEED.get(raw["bench"])
 
     def value(seconds):
-        if seconds <= 0 or not count:
+        if not seconds or seconds < 0 or not count:
             return None
         return count / seconds if unit else seconds / count * 1e6
 
     if raw.get("eligible"):
         yield {**raw, "what": "attached", "value": 100 * raw["attached"] / raw["eligible"], "unit": "%"}
-    clock = "wall" if key in WALL else "cpu"
-    other = {"wall" if clock == "cpu" else "cpu": value(cpu if clock == "wall" else wall)}
+    mine, other = (cpu, {"wall": value(wall)}) if clock == "cpu" else (wall, {"cpu": value(cpu)})
     what = "namespace" if raw["bench"] == "namespaces" else "route"
     yield {**raw, "value": value(mine), "unit": unit or f"us/{what}", "clock": clock, "count": count, **other}
 
@@ -80,7 +80,9 @@ def main():
     folder = sys.argv[1]
     for path in sorted(glob.glob(os.path.join(folder, "memory-*.jsonl"))):
         finished(memory(path))
-    cputime = report.read_cputime(os.path.join(folder, "cputime"))
+    # Only of User-Mode Linux: without it all rates are by the wall's clock.
+    path = os.path.join(folder, "cputime")
+    cputime = report.read_cputime(path) if os.path.exists(path) else None
     with open(os.path.join(folder, "raw.jsonl"), encoding="utf-8") as lines:
         for raw in map(json.loads, lines):
             if "begin" in raw:

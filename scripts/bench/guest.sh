@@ -6,6 +6,7 @@
 #
 #   guest.sh SIZE KEYS            SIZE: 3, 1000, 100000 or full; KEYS: folder of address lists
 #   guest.sh udp KEYS TURN ARM... unconnected sends with a full table, in this kernel
+#   guest.sh SIZE KEYS steps ARM FAMILY TRAFFIC   packets for steps.sh
 #
 #   altfib_bench or pktgen -> g0 =veth= r0 -> router -> out0 (dummy, discards)
 #
@@ -617,6 +618,31 @@ udp() { # TURN ARM...
 	progress "unconnected sends in $ALTFIB_KERNEL, turn $turn"
 }
 
-if [[ $size == udp ]]; then udp "$@"; else main; fi
+# For whoever steps through it, and ends it.
+stepped() { # ARM FAMILY TRAFFIC
+	local ns sent left at=0
+	exec 3>"$results"
+	setup_bench
+	load 4 "$TABLE"
+	load 6 "$TABLE6"
+	use_keys "$2" "$3" "$keys/$size-$2-$3"
+	arm "$1"
+	# The kernel makes an IPv6 dst for each route, once.
+	send "$2" "$3" 0 300000
+	cat /proc/kallsyms >"$ALTFIB_OUT/kallsyms"
+	: >"$ALTFIB_OUT/begin"
+	while :; do
+		at=$(((at + 100000) % 800000))
+		send "$2" "$3" "$at" 100000
+	done
+}
+
+if [[ $size == udp ]]; then
+	udp "$@"
+elif [[ ${1:-} == steps ]]; then
+	stepped "${@:2}"
+else
+	main
+fi
 exit
 }
