@@ -6,14 +6,15 @@ SHELL := /bin/bash
 KERNEL ?= x86
 
 export ALTFIB_CACHE ALTFIB_DATA ALTFIB_RIB ALTFIB_RIB6 KSRC
+export KDIR DESTDIR PREFIX SIGN_KEY SIGN_CERT ALTFIB_ANY_KERNEL
 
 # "make" alone explains; "make KDIR=..." and "make KSRC=..." do what they say.
 .DEFAULT_GOAL := $(if $(KDIR),modules,$(if $(KSRC),setup,help))
-.PHONY: help demo test test-debug test-full replay kernel-selftests shell setup modules bench bench-quick bench-lpm fuzz fmt clippy lint clean distclean
+.PHONY: help demo test test-debug test-full replay kernel-selftests shell setup modules tool install uninstall deb stock-kernel test-matrix bench bench-quick bench-lpm fuzz fmt clippy lint clean distclean
 
 help:
 	@printf '%s\n' \
-	'altfib: an alternative FIB for Linux (IPv4)' \
+	'altfib: an alternative FIB for Linux' \
 	'' \
 	'  make demo         set everything up, boot a kernel, route a real full table' \
 	'  make test         set everything up, run all tests' \
@@ -25,7 +26,13 @@ help:
 	'' \
 	'  make setup        only the set-up: packages, kernel source, kernels, module' \
 	'  make modules      build altfib.ko for the test kernel' \
+	'  make tool         build the altfib tool (ARGS=/usr/local: and copy it there)' \
 	'  make KDIR=/path/to/tree            ... for any prepared tree with CONFIG_RUST=y' \
+	'  make install      build and install altfib for the running kernel (or KDIR=)' \
+	'  make uninstall    remove it again' \
+	'  make deb          the Debian package altfib-dkms (ARGS=FOLDER)' \
+	'  make stock-kernel     install, boot, test, remove it on Debian'"'"'s own kernel' \
+	'  make test-matrix      the same on each Linux version that is supported' \
 	'  make KSRC=/path/to/source          build the test kernels from that source' \
 	'  make bench        altfib, the stock kernel, a flowtable: lookups, packets, routes' \
 	'  make bench-quick  the same in four minutes: only what matters most' \
@@ -66,6 +73,23 @@ replay:
 kernel-selftests:
 	@scripts/kernel-selftests.sh $(ARGS)
 
+install:
+	@scripts/install.sh install
+
+uninstall:
+	@scripts/install.sh uninstall
+
+# ARGS: the folder for it.
+deb:
+	@scripts/deb.sh $(ARGS)
+
+# ARGS: a version of scripts/supported-kernels, and programs of selftests/.
+stock-kernel:
+	@scripts/debian.sh kernel $(ARGS)
+
+test-matrix:
+	@scripts/test.sh matrix
+
 # ARGS=--docs to write docs/bench.md too.
 bench:
 	@scripts/bench.sh $(ARGS)
@@ -87,6 +111,10 @@ ifneq ($(KDIR),)
 else
 	@scripts/build-module.sh '$(KERNEL)'
 endif
+
+# ARGS: a folder below which to copy it, with man pages and completions.
+tool:
+	@tool/build.sh $(ARGS)
 
 lint:
 	@scripts/lint.sh

@@ -22,47 +22,6 @@ become_builder "$(readlink -f "$0")" "$@"
 
 [[ $# -ge 1 ]] || die "usage: build-module.sh KERNEL [plain|checked|clippy|corrupt|bench|rig|direct], or --kdir TREE"
 
-# A tree made by somebody else names its compilers in its configuration:
-# use the same ones, or say which are missing.
-use_tree_of_others() {
-	local tree=$1 conf=$1/include/config/auto.conf want rustc major
-	[[ -d $tree ]] || die "KDIR=$tree is no folder"
-	[[ -f $conf ]] ||
-		die "KDIR=$tree is not prepared: it has no include/config/auto.conf (run \"make prepare modules_prepare\" there)"
-	if ! grep -q '^CONFIG_RUST=y' "$conf"; then
-		die "KDIR=$tree was configured without Rust: set CONFIG_RUST=y there (\"make rustavailable\" tells what it needs) and build it"
-	fi
-	if ! compgen -G "$tree/rust/*kernel.rmeta" >/dev/null; then
-		die "KDIR=$tree has no built Rust crates (rust/libkernel.rmeta); distributions' header packages leave them out: build that kernel's source, or run \"make prepare\" in it"
-	fi
-	check_kernel_supported "$(sed -n 's/.*UTS_RELEASE "\(.*\)"/\1/p' "$tree/include/generated/utsrelease.h")" "KDIR=$tree"
-
-	want=$(sed -n 's/^CONFIG_RUSTC_VERSION_TEXT="\{0,1\}\([^"]*\)"\{0,1\}$/\1/p' "$conf")
-	for rustc in "${RUSTC:-}" /usr/bin/rustc "$(command -v rustc || true)" ''; do
-		[[ -n $rustc && -x $rustc ]] || continue
-		[[ $("$rustc" --version) == "$want" ]] && break
-	done
-	[[ -n $rustc ]] ||
-		die "KDIR=$tree was built by \"$want\", and no such rustc is here ($(rustc --version 2>/dev/null || echo 'none on PATH')): name it with RUSTC=/path/to/rustc"
-	export RUSTC=$rustc
-	set_toolchain
-	# The tree's own C compiler, whatever set_toolchain would prefer.
-	KMAKE=("${KMAKE[@]/LLVM=*/}")
-	if grep -q '^CONFIG_CC_IS_CLANG=y' "$conf"; then
-		major=$(sed -n 's/^CONFIG_CLANG_VERSION=\([0-9]*\)[0-9]\{4\}$/\1/p' "$conf")
-		command -v "clang-$major" >/dev/null ||
-			die "KDIR=$tree was built by clang $major, and clang-$major is not here: install it"
-		KMAKE+=("LLVM=-$major")
-	else
-		major=$(sed -n 's/^CONFIG_GCC_VERSION=\([0-9]*\)[0-9]\{4\}$/\1/p' "$conf")
-		if command -v "gcc-$major" >/dev/null; then KMAKE+=("CC=gcc-$major"); fi
-	fi
-	local -a kept=()
-	local word
-	for word in "${KMAKE[@]}"; do [[ -n $word ]] && kept+=("$word"); done
-	KMAKE=("${kept[@]}")
-}
-
 # UML's module loader knows no GOT relocation, and cuts a 32-bit one that does
 # not reach (with more than 1 GiB of memory, from a module to the kernel) off
 # in silence: the call then lands nowhere and insmod hangs.  So all addresses
@@ -77,8 +36,13 @@ if [[ $1 == --kdir ]]; then
 	[[ $# -ge 2 ]] || die "--kdir needs the path of a prepared kernel tree"
 	tree=$(readlink -f "$2") || die "KDIR=$2 does not exist"
 	shift 2
-	use_tree_of_others "$tree"
-	out=$ALTFIB_CACHE/build/module-$(sed -n 's/.*UTS_RELEASE "\(.*\)"/\1/p' "$tree/include/generated/utsrelease.h")
+	check_tree "$tree"
+	release=$(tree_release "$tree")
+	if ! tree_has_crates "$tree"; then
+		tree=$("$ALTFIB_TOP/scripts/prepare-rust.sh" "$tree" "$ALTFIB_CACHE/build/crates-$release")
+	fi
+	use_tree_compilers "$tree"
+	out=$ALTFIB_CACHE/build/module-$release
 	KMAKE+=(-C "$tree")
 	if grep -q '^CONFIG_UML=y' "$tree/include/config/auto.conf"; then
 		KMAKE+=(ARCH=um)

@@ -9,7 +9,7 @@ become_builder "$(readlink -f "$0")" "$@"
 
 case ${1:-} in
 checkout)
-	rm -rf "$ALTFIB_CACHE"/build/{module-*,cargo,selftests} "$ALTFIB_CACHE/run"
+	rm -rf "$ALTFIB_CACHE"/build/{module-*,cargo,tool,selftests} "$ALTFIB_CACHE/run"
 	say "Removed the module, the tests' programs and the tools; the kernels stay (make distclean)"
 	;;
 cache)

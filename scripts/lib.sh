@@ -5,10 +5,10 @@
 
 ALTFIB_TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 
-# The one Linux version that the sources are written for.  Newer ones are
-# added here after their kernel interfaces were checked.
+# The Linux versions that the sources are tested with, from the one list of them.
+# The first is that of the test kernels.
 # shellcheck disable=SC2034 # read by toolchain.sh and setup/
-ALTFIB_KERNELS=(7.3)
+mapfile -t ALTFIB_KERNELS < <(awk '/^[0-9]/ { print $1 }' "$ALTFIB_TOP/scripts/supported-kernels")
 
 say() { printf '%s\n' "$*"; }
 warn() { printf 'altfib: %s\n' "$*" >&2; }
@@ -91,7 +91,7 @@ since() {
 arch_of() { # KERNEL -> kbuild's ARCH
 	case $1 in
 	uml | uml-stock | uml-suites | uml-debug) echo um ;;
-	x86 | x86-debug) echo x86_64 ;;
+	x86 | x86-debug | debian-*) echo x86_64 ;;
 	*) die "unknown kernel \"$1\": choose uml or x86, uml-stock, uml-suites, uml-debug or x86-debug" ;;
 	esac
 }

@@ -5,7 +5,7 @@
 # "not ok NAME" for each, and what was found below a "not ok".
 #
 #   lint.sh            all
-#   lint.sh NAME...    rustfmt clippy checkpatch shellcheck spdx panics bindgen
+#   lint.sh NAME...    rustfmt clippy checkpatch shellcheck spdx netlink tool panics bindgen
 #   lint.sh fmt        changes the files instead: formats the Rust sources
 
 # shellcheck disable=SC2317 # lint_* are called by name
@@ -41,7 +41,7 @@ run_rustfmt() { # rustfmt's arguments
 	rustfmt=$(rustc_sibling "$ALTFIB_RUSTC" rustfmt) ||
 		die "rustfmt is missing beside $ALTFIB_RUSTC: run \"make setup\""
 	"$rustfmt" "$@" --edition 2021 --config-path "$src/.rustfmt.toml" src/altfib.rs || rc=1
-	for crate in selftests/unit scripts/routeload scripts/bench/lpm; do
+	for crate in selftests/unit scripts/routeload scripts/bench/lpm tool; do
 		edition=$(sed -n 's/^edition = "\(.*\)"/\1/p' "$crate/Cargo.toml")
 		find "$crate" -name '*.rs' -not -path '*/target/*' -print0 |
 			xargs -0 "$rustfmt" "$@" --edition "$edition" || rc=1
@@ -59,19 +59,23 @@ lint_clippy() { scripts/build-module.sh uml clippy; }
 lint_checkpatch() {
 	local rc=0
 	local -a c
-	mapfile -t c < <(files 'src/*.c' 'src/*.h' 'scripts/bench/module/*.c')
+	mapfile -t c < <(files 'src/*.c' 'src/*.h' 'scripts/bench/module/*.c' | grep -v '_trace\.h$')
 	checkpatch --strict "${c[@]}" || rc=1
+	# Tracepoints are laid out in a way of their own, here as in the kernel.
+	mapfile -t c < <(files 'src/*_trace.h')
+	checkpatch --strict --ignore OPEN_ENDED_LINE,PARENTHESIS_ALIGNMENT,COMPLEX_MACRO,MACRO_ARG_UNUSED,TRAILING_SEMICOLON "${c[@]}" || rc=1
 	mapfile -t c < <(files 'selftests/*.c' 'selftests/*.h')
 	checkpatch --no-verbose "${c[@]}" || rc=1
 	return "$rc"
 }
 
 # It leaves a file in the current folder.
-checkpatch() { # OPTION FILE...
-	local option=$1
+checkpatch() { # OPTION [--ignore TYPES] FILE...
+	local option=$1 ignore=FILE_PATH_CHANGES
 	shift
+	[[ $1 != --ignore ]] || { ignore+=,$2 && shift 2; }
 	(cd "$ALTFIB_CACHE/run" && "$src/scripts/checkpatch.pl" "$option" --no-tree --terse --show-types --no-summary \
-		--ignore FILE_PATH_CHANGES -f "${@/#/$ALTFIB_TOP/}")
+		--ignore "$ignore" -f "${@/#/$ALTFIB_TOP/}")
 }
 
 lint_shellcheck() {
@@ -89,11 +93,23 @@ lint_shellcheck() {
 lint_spdx() {
 	local f bad=0
 	while read -r f; do
-		head -n2 "$f" | grep -q 'SPDX-License-Identifier: GPL-2.0' && continue
+		# What is generated from the specification has the licence of that.
+		head -n2 "$f" | grep -qE 'SPDX-License-Identifier: (\(\()?GPL-2.0' && continue
 		printf '%s: no SPDX line at its head\n' "$f"
 		bad=1
-	done < <(files '*.rs' '*.c' '*.h' '*.sh' '*.py' 'Makefile' 'Kbuild' '*/Makefile' '.ci/run')
+	done < <(files '*.rs' '*.c' '*.h' '*.sh' '*.py' '*.yaml' 'Makefile' 'Kbuild' '*/Makefile' '.ci/run')
 	return "$bad"
+}
+
+# The specification of the netlink family fits the kernel's schema, and what is generated of it is there.
+lint_netlink() { scripts/netlink.sh check; }
+
+# The tool, with clippy of the cargo that builds it.
+lint_tool() {
+	local cargo
+	cargo=$(find_cargo) || die "no cargo of $RUSTC_MIN or newer: run \"make setup\""
+	CARGO_TARGET_DIR=$ALTFIB_CACHE/build/cargo RUSTC=${cargo%/*}/rustc "$cargo" clippy --quiet --locked --all-targets \
+		--manifest-path tool/Cargo.toml -- -D warnings
 }
 
 lint_panics() {

@@ -161,8 +161,58 @@ source_version() {
 
 check_kernel_supported() { # version text, what it is
 	local base=${1%%-*} v
+	[[ -z ${ALTFIB_ANY_KERNEL:-} ]] || return 0
 	for v in "${ALTFIB_KERNELS[@]}"; do
 		[[ $base == "$v" || $base == "$v".* ]] && return 0
 	done
-	die "$2 is Linux $1, and altfib is written for ${ALTFIB_KERNELS[*]} only: use a tree of that version (\"make setup\" fetches one)"
+	die "$2 is Linux $1, and altfib is tested with Linux ${ALTFIB_KERNELS[*]} only: use one of these, or try with ALTFIB_ANY_KERNEL=1 (and mode=verify)"
+}
+
+# The rest is for a tree made by somebody else, a prepared one or a headers package.
+# It names its compilers in its configuration.
+
+tree_release() { # TREE
+	sed -n 's/.*UTS_RELEASE "\(.*\)"/\1/p' "$1/include/generated/utsrelease.h"
+}
+
+tree_has_crates() { compgen -G "$1/rust/*kernel.rmeta" >/dev/null; }
+
+check_tree() { # TREE
+	local conf=$1/include/config/auto.conf
+	[[ -d $1 ]] || die "KDIR=$1 is no folder"
+	[[ -f $conf ]] ||
+		die "KDIR=$1 is not prepared: it has no include/config/auto.conf (run \"make prepare modules_prepare\" there)"
+	check_kernel_supported "$(tree_release "$1")" "KDIR=$1"
+	grep -q '^CONFIG_RUST=y' "$conf" ||
+		die "KDIR=$1 was configured without Rust: set CONFIG_RUST=y there (\"make rustavailable\" tells what it needs) and build it"
+}
+
+# Fill KMAKE for a tree: the very rustc, and the same C compiler.
+use_tree_compilers() { # TREE
+	local conf=$1/include/config/auto.conf want rustc major word
+	local -a kept=()
+	want=$(sed -n 's/^CONFIG_RUSTC_VERSION_TEXT="\{0,1\}\([^"]*\)"\{0,1\}$/\1/p' "$conf")
+	for rustc in "${RUSTC:-}" /usr/bin/rustc "$(command -v rustc || true)" ''; do
+		[[ -n $rustc && -x $rustc ]] || continue
+		[[ $("$rustc" --version) == "$want" ]] && break
+	done
+	[[ -n $rustc ]] ||
+		die "KDIR=$1 was built by \"$want\", and no such rustc is here ($(rustc --version 2>/dev/null || echo 'none on PATH')): name it with RUSTC=/path/to/rustc"
+	export RUSTC=$rustc
+	set_toolchain
+	# The tree's own C compiler, whatever set_toolchain would prefer.
+	for word in "${KMAKE[@]}"; do [[ $word == LLVM=* ]] || kept+=("$word"); done
+	KMAKE=("${kept[@]}")
+	if grep -q '^CONFIG_CC_IS_CLANG=y' "$conf"; then
+		major=$(sed -n 's/^CONFIG_CLANG_VERSION=\([0-9]*\)[0-9]\{4\}$/\1/p' "$conf")
+		TREE_CC=clang-$major
+		KMAKE+=("LLVM=-$major")
+	else
+		major=$(sed -n 's/^CONFIG_GCC_VERSION=\([0-9]*\)[0-9]\{4\}$/\1/p' "$conf")
+		TREE_CC=gcc-$major
+		command -v "$TREE_CC" >/dev/null || TREE_CC=x86_64-linux-gnu-gcc-$major
+		KMAKE+=("CC=$TREE_CC")
+	fi
+	command -v "$TREE_CC" >/dev/null ||
+		die "KDIR=$1 was built by ${TREE_CC/#*gcc-/gcc-}, which is not here: install it"
 }

@@ -8,7 +8,8 @@
 #         [--output FOLDER] [--append WORDS] [--no-dmesg-check] -- COMMAND...
 #   vm.sh --kernel KERNEL --interactive
 #
-# KERNEL: x86, uml, x86-debug or uml-debug.
+# KERNEL: x86, uml, x86-debug or uml-debug; debian-RELEASE: that of a distribution, in a
+# system of its own (scripts/debian.sh).
 # WORDS go on the kernel's command line.
 # The command finds: ALTFIB_KO (the module), ALTFIB_OUT (the one folder that
 # it can write to and that survives), ALTFIB_KERNEL, ALTFIB_CPUS, ALTFIB_ACCEL
@@ -23,6 +24,8 @@ set -euo pipefail
 . "$ALTFIB_TOP/scripts/vm/uml.sh"
 . "$ALTFIB_TOP/scripts/vm/x86.sh"
 . "$ALTFIB_TOP/scripts/vm/x86-debug.sh"
+. "$ALTFIB_TOP/scripts/vm/debian.sh"
+. "$ALTFIB_TOP/scripts/vm/qemu.sh"
 become_builder "$(readlink -f "$0")" "$@"
 
 kernel=
@@ -66,7 +69,10 @@ else
 fi
 
 accel=native
-[[ $kernel == x86* ]] && accel=$(x86_accel)
+case $kernel in
+x86*) accel=$(x86_accel) ;;
+debian-*) accel=$(debian_accel) ;;
+esac
 
 # What the guest's root runs: settings, then the command.
 write_job() {
@@ -100,6 +106,7 @@ rc=0
 case $kernel in
 uml*) guest=uml_run ;;
 x86) guest=x86_run ;;
+debian-*) guest=debian_run ;;
 *) guest=x86_debug_run ;;
 esac
 "$guest" "$run" "$output" "$cpus" "$memory" "$limit" "$interactive" || rc=$?

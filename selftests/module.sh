@@ -152,7 +152,7 @@ only_namespace_ends() {
 	altfib_loaded || insert_altfib || return 1
 	mountpoint -q "$TRACING" || mount -t tracefs tracefs "$TRACING" || return 1
 	for ((i = 0; i < ends; i++)); do
-		ip netns add "ends$i" || return 1
+		ip netns add "ends$i" && ip -n "ends$i" link add d0 up type dummy || return 1
 		ip netns exec "ends$i" timeout 60 sh -c \
 			'until grep -q "^serving: *yes" /proc/net/altfib/status; do sleep 0.1; done' || return 1
 	done

@@ -15,6 +15,7 @@ ALL_TESTS=(
 	"prerouting_drop: dropped in PRE_ROUTING"
 	"forward_drop: dropped in FORWARD"
 	"mark_rule: a mark set in PRE_ROUTING selects a table"
+	"flowtable_kept: a route that a flow keeps, and that changes once altfib is off"
 	"last_hook_after: a hook of the last priority that came after altfib"
 	"last_hook_before: a hook of the last priority that was there first"
 )
@@ -117,6 +118,30 @@ mark_rule() {
 	$TX dst=10.1.0.8 n=20
 	EOT
 	finish min=90
+}
+
+# No packet for 10.1.0.9 asks the kernel for its route, so only altfib knows that somebody
+# may keep it: the flowtable does, where the kernel has any.
+flowtable_kept() {
+	local chain='chain c { type filter hook forward priority 0; ip daddr 10.1.0.9 udp dport 2000 flow add @f; }; }'
+
+	topo
+	if echo "table ip t { flowtable f { hook ingress priority 0; }; $chain" | nft -c -f - 2>/dev/null; then
+		nft_in afr "table ip t { flowtable f { hook ingress priority 0; devices = { rc, r1, r2 }; }; $chain"
+	fi
+	lines <<-EOT
+	ip af1 addr add 10.1.0.9/32 dev lo
+	sock web af1 bind=10.1.0.9:2000
+	ip afr route add 10.1.0.9/32 via 10.0.2.2
+	$TX dst=10.1.0.7 n=5
+	$TX dst=10.1.0.9 n=1
+	say web to=10.0.1.2:1000 n=1
+	$TX dst=10.1.0.9 n=10
+	altfib-set afr net/altfib/mode off
+	ip afr route replace 10.1.0.9/32 via 10.0.3.2
+	$TX dst=10.1.0.9 n=10
+	EOT
+	finish
 }
 
 LATE='table ip t { chain p { type filter hook prerouting priority 2147483647; ip daddr 10.1.0.7 ip daddr set 10.2.0.7; }; }'

@@ -32,6 +32,7 @@ ALL_TESTS=(
 	"only_device_gone: 100 sockets send while their device is removed"
 	"only_unload: altfib goes while it answers"
 	"only_socket_hits: a socket that answers one peer looks nothing up"
+	"only_socket_twice: a route is remembered when it is asked for twice in a row"
 	"only_socket_changes: its route changes, and so does the next datagram"
 	"only_socket_bound: more sockets than places"
 	"only_corrupt: a wrong lookup is noticed, and ends it"
@@ -643,6 +644,29 @@ only_socket_hits() {
 	# It is remembered when it is asked for twice in a row.
 	[ "$n" -le 2 ] && [ $(($(sockets_field afr "had their") - hits)) -ge 998 ] || rc=1
 	[ "$(sockets_field afr mismatches)" = 0 ] || rc=1
+	return "$rc"
+}
+
+# Each process has a socket of its own.
+only_socket_twice() {
+	local rc=0 i n hits
+
+	sockets_on || return 1
+	for n in 1 2 3; do
+		hits=$(sockets_field afr "had their")
+		for ((i = 0; i < 20; i++)); do
+			repeated "$n" 10.21.0.1 | in_ns afr "$UDP" send 53 1 >/dev/null
+		done
+		hits=$(($(sockets_field afr "had their") - hits))
+		echo "20 sockets, $n datagrams each: $hits had their socket's last route"
+		[ "$hits" = $((n < 3 ? 0 : 20)) ] || rc=1
+	done
+	hits=$(sockets_field afr "had their")
+	for ((i = 0; i < 20; i++)); do
+		echo 10.21.0.1
+		echo 10.0.3.2
+	done | in_ns afr "$UDP" send 53 1 >/dev/null
+	[ "$(sockets_field afr "had their")" = "$hits" ] || rc=1
 	return "$rc"
 }
 

@@ -12,11 +12,13 @@ ALL_TESTS=(
 	"only_kprobe_later: a kprobe comes and goes meanwhile"
 	"only_direct_first: a direct call was there before, as of a BPF fentry program"
 	"only_direct_later: a direct call is refused meanwhile"
+	"only_doctor: altfib doctor tells who else has the functions"
 	"only_back: the functions are as they were afterwards"
 )
 
 UDP=${UDP:-$(dirname "$PROBE")/udp}
 SYS=/proc/sys/net/altfib
+TOOL=${ALTFIB_TOOL:-${ALTFIB_CACHE:-/nowhere}/build/cargo/release/altfib}
 TRACING=/sys/kernel/tracing
 FUNCTIONS="fib_table_lookup fib6_node_lookup"
 
@@ -148,6 +150,27 @@ direct_sees() {
 	echo 10.1.0.1 | in_ns afr "$UDP" send 53 20 | grep -v '^#'
 	n=$(($(cat "$calls") - before))
 	[ "$n" -ge 20 ] || fail "the other one saw $n calls of 20"
+}
+
+# doctor WHAT: a line of the tool's has it.
+doctor() {
+	"$TOOL" -n afr doctor >"$TMP/doctor"
+	grep -q "ftrace  *$1" "$TMP/doctor" || fail "no \"$1\" in $(cat "$TMP/doctor")"
+}
+
+only_doctor() {
+	local rc=0
+
+	[ -n "${ALTFIB_KO_DIRECT:-}" ] || fail "set ALTFIB_KO_DIRECT=path/to/altfib_direct.ko" || return 1
+	made && doctor "nobody else has" || return 1
+	traced on && doctor "a tracer follows fib.*, fib.*, which altfib can live with" || rc=1
+	traced off
+	# altfib itself is nobody else.
+	set_output lookup && doctor "nobody else has" || rc=1
+	set_output off
+	insmod "$ALTFIB_KO_DIRECT" && doctor "a BPF program (fentry) or a live patch has fib_table_lookup" || rc=1
+	rmmod altfib_direct || rc=1
+	return "$rc"
 }
 
 only_back() {

@@ -41,6 +41,13 @@ DNS="dns.sh"
 CACHES="caches.sh"
 # The fast path, whatever the arm.
 FAST="fastpath.sh"
+# Hundreds of starts of Python.
+NETLINK="netlink.sh"
+# The tool, which scripts/test.sh has built.
+COMMAND_LINE="tool.sh"
+# Where there are tracepoints.
+TRACING=
+[ ! -d /sys/kernel/tracing ] || TRACING="tracing.sh"
 # Where it is ftrace that leads to altfib.
 TRACE="output_trace.sh"
 RACES="race_routes.sh race_devices.sh race_module.sh"
@@ -55,16 +62,16 @@ if [ $# != 0 ]; then
 	programs=$*
 elif [ $uml = yes ]; then
 	# Hundreds of scenarios in a minute, and four in one under emulation.
-	programs="random.sh $SEQUENTIAL $OUTPUT $DNS $CACHES $FAST"
+	programs="random.sh $SEQUENTIAL $OUTPUT $DNS $CACHES $FAST $NETLINK $COMMAND_LINE $TRACING"
 	echo "# User-Mode Linux has one CPU and no races; not run here: $RACES"
 elif [ "${ALTFIB_ACCEL:-}" = tcg ]; then
 	# ftrace switches a function's first bytes as static keys are switched, 200 times
 	# and more, while other CPUs run them: with one CPU, or not under this emulation.
 	programs="$SEQUENTIAL $RACES"
-	[ "$(cpus)" != 1 ] || programs="output.sh early_demux.sh $TRACE"
-	echo "# emulated: with several CPUs $SEQUENTIAL $RACES, with one output.sh early_demux.sh $TRACE"
+	[ "$(cpus)" != 1 ] || programs="output.sh early_demux.sh $TRACE $TRACING"
+	echo "# emulated: with several CPUs $SEQUENTIAL $RACES, with one output.sh early_demux.sh $TRACE $TRACING"
 else
-	programs="random.sh $SEQUENTIAL $OUTPUT $DNS $CACHES $FAST $TRACE $RACES"
+	programs="random.sh $SEQUENTIAL $OUTPUT $DNS $CACHES $FAST $NETLINK $COMMAND_LINE $TRACE $TRACING $RACES"
 fi
 
 total=2

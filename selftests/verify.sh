@@ -15,6 +15,7 @@ ALL_TESTS=(
 	"only_corrupt_sample: and a sample of mode=on notices it too"
 	"only_audit: the audit finds the mirror equal, with routes of all kinds"
 	"only_audit_big: and with 20,000 routes, while they change"
+	"only_audit_filled: and with 65,536 routes that were read when they had rested"
 	"only_audit_link_loss: and when a link has just taken 20,000 routes along"
 	"only_audit_off: there is nothing to audit while the mirror is not in sync"
 	"only_corrupt_audit: the audit notices a wrong next hop, and reads the routes anew"
@@ -322,6 +323,32 @@ only_audit_big() {
 	done
 	wait
 	audit && found '^differences: 0$' && found '^addresses compared: 200[0-9][0-9] '
+}
+
+only_audit_filled() {
+	local i begin=$SECONDS
+
+	in_mode on || return 1
+	run_scenario on <<-EOT || return 1
+	fill afr 11.0.0.0/24 dev=r1 via=10.0.2.2 count=65536
+	EOT
+	# A kernel that takes longer has followed them one by one.
+	if ((SECONDS - begin < 8)); then
+		in_ns afr grep '^service ended last because: many routes come' /proc/net/altfib/status ||
+			fail "the routes were followed one by one" || return 1
+	fi
+	for ((i = 0; i < 100; i++)); do
+		in_ns afr grep -q '^serving: yes' /proc/net/altfib/status && break
+		sleep 0.1
+	done
+	audit && found '^differences: 0$' && found '^addresses compared: 655[0-9][0-9] ' || return 1
+	# A change of many of them is followed.
+	run_scenario on <<-EOT || return 1
+	fill afr 11.0.0.0/24 dev=r1 via=10.0.2.2 count=20000 del
+	fill afr 11.0.0.0/24 dev=r2 via=10.0.3.2 count=20000
+	EOT
+	in_ns afr grep '^serving: yes' /proc/net/altfib/status || fail "service ended" || return 1
+	audit && found '^differences: 0$' && found '^addresses compared: 655[0-9][0-9] '
 }
 
 only_audit_link_loss() {

@@ -28,10 +28,12 @@ mod verify;
 use control::settings::Mode;
 use kernel::prelude::*;
 use netns::Namespace;
+use sys::compat;
 use sys::module;
 use sys::net::Net;
 use sys::net::PerNetRegistration;
 use sys::netdev::DeviceNotifier;
+use sys::netlink;
 
 module! {
     type: Altfib,
@@ -44,6 +46,7 @@ module! {
 /// The loaded module. Dropped field by field: nobody may call in before what they call goes.
 #[pin_data]
 struct Altfib {
+    netlink: netlink::Registration,
     #[pin]
     devices: DeviceNotifier<Namespace>,
     #[pin]
@@ -57,6 +60,7 @@ impl kernel::InPlaceModule for Altfib {
             _: { sys::cpu::detect() },
             namespaces <- PerNetRegistration::new(),
             devices <- DeviceNotifier::new(),
+            netlink: netlink::Registration::new()?,
             _: { pr_info!("{} loaded, mode {}\n", module::version(), module::mode_parameter()) },
         })
     }
@@ -76,7 +80,7 @@ fn check() -> Result {
     }
     if !Net::initial().address_hash_holds() {
         pr_err!("this kernel hashes its addresses in another way than altfib knows: not loaded\n");
-        return Err(EOPNOTSUPP);
+        return Err(compat::eopnotsupp());
     }
     Ok(())
 }

@@ -13,6 +13,7 @@ use crate::control::audit;
 use crate::control::counts::Count;
 use crate::control::counts::Counts;
 use crate::control::mismatches;
+use crate::control::netlink::events::Events;
 use crate::control::nexthops;
 use crate::control::punts;
 use crate::control::routes;
@@ -31,8 +32,10 @@ use crate::mirror::Mirror;
 use crate::mirror::Plan;
 use crate::mirror::Then;
 use crate::mirror::Why;
+use crate::mirror::REST_MS;
 use crate::output::Output;
 use crate::output::Started;
+use crate::sys::compat;
 use crate::sys::family::Ipv4;
 use crate::sys::family::Ipv6;
 use crate::sys::fib::FibEvent;
@@ -43,6 +46,7 @@ use crate::sys::module;
 use crate::sys::net;
 use crate::sys::net::Net;
 use crate::sys::net::PerNet;
+use crate::sys::netdev;
 use crate::sys::netdev::FollowDevices;
 use crate::sys::netfilter::Hook;
 use crate::sys::netfilter::PreRouting;
@@ -56,8 +60,10 @@ use crate::sys::route6::Fib6Event;
 use crate::sys::rtnl::Rtnl;
 use crate::sys::seq::Entry;
 use crate::sys::time;
+use crate::sys::trace;
 use crate::sys::work::DelayedWork;
 use crate::sys::work::HasDelayedWork;
+use crate::verify::worker::Auditor;
 use crate::verify::Verification;
 use core::pin::Pin;
 use core::sync::atomic::AtomicBool;
@@ -84,6 +90,9 @@ const RETRY_FILES_MS: u32 = 1_000;
 /// Pause before the prefixes of a device that went are taken out: it may come back at once, and
 /// whoever takes it away has the tables until then.
 const TIDY_MS: u32 = 50;
+
+/// Pause after too many events.
+const TELL_MS: u32 = 1_000;
 
 /// How long the routes must have rested before a mirror with too much memory starts anew: they may
 /// come back, and a load takes a gap between changes.
@@ -164,10 +173,10 @@ impl<K: Family> Side<K>
 where
     Namespace: FollowFib<K> + PreRouting<K>,
 {
-    fn new(key: Pin<&'static LockClassKey>) -> impl PinInit<Self> {
+    fn new(net: &'static Net, why: Why, key: Pin<&'static LockClassKey>) -> impl PinInit<Self> {
         pin_init!(Self {
             counts: Counts::new(),
-            mirror <- Mirror::new(key),
+            mirror <- Mirror::new(net, why, key),
             hook <- Hook::new(),
             notifier <- FibNotifier::new(),
             sees: AtomicBool::new(false),
@@ -235,8 +244,19 @@ where
             self.mirror.sweep();
             return Ok(());
         }
+        if !switch.following && !ns.has_use() {
+            self.mirror.stop(Why::NoDevice);
+            // One that came up before this did not wake us.
+            if !ns.has_use() {
+                return Ok(());
+            }
+        }
         self.shrink(ns, switch);
         if switch.following && self.mirror.why_not().is_none() {
+            return Ok(());
+        }
+        if switch.following && !self.mirror.has_rested() {
+            ns.work.schedule(msecs_to_jiffies(REST_MS));
             return Ok(());
         }
         match self.switch_on(ns, switch) {
@@ -286,7 +306,9 @@ where
             return Err(Why::Unsupported);
         }
         self.counts.allocate().map_err(|_| Why::NoMemory)?;
+        let begin = time::now_us();
         let plan = Plan {
+            net: ns.net,
             budget: ns.settings.budget(),
             algorithm: K::algorithm(&ns.settings),
             leaves: ns.settings.output() != OutputMode::Off,
@@ -294,6 +316,12 @@ where
         self.mirror
             .load(plan, || ns.settings.is_on(), || self.follow(ns, switch))?;
         self.counts.count(Count::Resync);
+        trace::resync::<K>(
+            ns.net,
+            self.mirror.prefixes(),
+            time::now_us().saturating_sub(begin),
+            self.mirror.ended().map_or("", Why::text),
+        );
         if !switch.hooked {
             // SAFETY: As above; a grace period passes between `stop` and the end of `ns`.
             if unsafe { self.hook.register(ns.net, core::ptr::from_ref(ns)) }.is_err() {
@@ -353,6 +381,7 @@ where
         match then {
             Then::Nothing => {}
             Then::Load => ns.work.schedule(msecs_to_jiffies(RETRY_FIRST_MS)),
+            Then::Rest => ns.work.schedule(msecs_to_jiffies(REST_MS)),
             Then::Tidy => ns.work.schedule(msecs_to_jiffies(TIDY_MS)),
         }
     }
@@ -381,6 +410,10 @@ pub(crate) struct Namespace {
     verification: Verification<Difference>,
     #[pin]
     verification6: Verification<Difference6>,
+    #[pin]
+    auditor: Auditor,
+    #[pin]
+    events: Events,
 }
 
 impl Namespace {
@@ -432,9 +465,29 @@ impl Namespace {
         &self.verification6
     }
 
+    pub(crate) fn auditor(&self) -> &Auditor {
+        &self.auditor
+    }
+
+    pub(crate) fn events(&self) -> &Events {
+        &self.events
+    }
+
     #[inline]
     pub(crate) fn hook(&self) -> &Hook<Namespace, Ipv4> {
         &self.ipv4.hook
+    }
+
+    /// Whether there is anything to look up. Many namespaces have nothing but `lo`, all their short life.
+    fn has_use(&self) -> bool {
+        self.settings.output() != OutputMode::Off || self.net.has_device()
+    }
+
+    /// Whether the first device is to wake it.
+    fn is_asleep(&self) -> bool {
+        self.settings.is_on()
+            && (self.ipv4.mirror.why_not() == Some(Why::NoDevice)
+                || self.ipv6.mirror.why_not() == Some(Why::NoDevice))
     }
 
     /// Sets the mode. `off` is in force for the next packet, and when this returns nothing of the
@@ -454,8 +507,9 @@ impl Namespace {
         self.verify_changed();
         match mode {
             Mode::Off => self.reconcile(),
-            Mode::On | Mode::Verify => self.work.schedule(0),
+            Mode::On | Mode::Verify => {}
         }
+        self.work.schedule(0);
         Ok(())
     }
 
@@ -472,6 +526,8 @@ impl Namespace {
             }
         }
         self.settings.set_fastpath(on);
+        // It tells of that.
+        self.work.schedule(0);
         Ok(())
     }
 
@@ -504,6 +560,7 @@ impl Namespace {
         };
         self.settings.set_output(now);
         drop(switches);
+        self.work.schedule(0);
         if let Err(e) = result {
             pr_err!("output={} is not possible: {}\n", output.name(), why_not(e));
         }
@@ -586,6 +643,7 @@ impl Namespace {
             }
         };
         self.settings.set_cache(strategy);
+        self.work.schedule(0);
         drop((ended, ended6));
         Ok(())
     }
@@ -662,6 +720,28 @@ impl Namespace {
         Ok(())
     }
 
+    /// Starts an audit that nobody waits for; [`Namespace::auditor`] knows how far it is.
+    ///
+    /// # Errors
+    ///
+    /// `EBUSY` if one that was started so has not ended.
+    pub(crate) fn audit_start(&self) -> Result {
+        self.auditor.start()
+    }
+
+    /// Gives back what is cached. Says how many routes of next hops and how many flows.
+    ///
+    /// # Context
+    ///
+    /// Process, may sleep.
+    pub(crate) fn flush(&self) -> (u64, u32) {
+        let flows = self.ipv4.cache.len().saturating_add(self.ipv6.cache.len());
+        self.ipv4.cache.flush();
+        self.ipv6.cache.flush();
+        self.output.forget_sockets();
+        (self.ipv4.mirror.flush(), flows)
+    }
+
     /// Looks at differences again.
     ///
     /// # Context
@@ -684,6 +764,7 @@ impl Namespace {
                 self.counts().count(Count::MismatchDrop);
             }
             self.verification.keep(difference);
+            self.events.mismatch(self.net, &difference);
             if net::may_log() {
                 pr_err!("mismatch: {}\n", mismatches::Line(&difference));
             }
@@ -692,12 +773,14 @@ impl Namespace {
         disable |= self.examine6();
         if self.output.examine(self) && self.settings.verify_disables() {
             disable = true;
+            self.events.blame_mismatch_for_output();
             let _ = self.set_output(OutputMode::Off);
         }
         if disable && self.settings.is_on() {
             pr_err!(
                 "mode is off in this namespace from now on: altfib disagreed with the kernel\n"
             );
+            self.events.blame_mismatch();
             self.settings.set_mode(Mode::Off);
         }
     }
@@ -733,6 +816,7 @@ impl Namespace {
                 counts.count(Count::MismatchDrop);
             }
             self.verification6.keep(difference);
+            self.events.mismatch6(self.net, &difference);
             if net::may_log() {
                 pr_err!("mismatch: {}\n", mismatches::Line6(&difference));
             }
@@ -752,6 +836,7 @@ impl Namespace {
     pub(crate) fn algorithm_changed(&self) {
         self.ipv4.mirror.set_algorithm(self.settings.algorithm());
         self.ipv6.mirror.set_algorithm(self.settings.algorithm6());
+        self.work.schedule(0);
     }
 
     /// Brings what is into line with the mode.
@@ -802,7 +887,7 @@ impl Namespace {
 fn why_not(e: Error) -> &'static str {
     if e == EBUSY {
         "another tracer (a BPF fentry program, perhaps) has the lookup functions"
-    } else if e == EOPNOTSUPP {
+    } else if e == compat::eopnotsupp() {
         "this kernel has neither altfib's patch nor ftrace with direct jumps and kprobes"
     } else {
         "out of memory, or ftrace refused"
@@ -837,13 +922,19 @@ impl PerNet for Namespace {
             .map_err(|_| EINVAL)
             .and_then(Mode::parse)
             .unwrap_or(Mode::Off);
+        let settings = Settings::new(net, mode);
+        let why = if settings.is_on() {
+            Why::NoDevice
+        } else {
+            Why::Off
+        };
         pin_init!(Self {
             work <- DelayedWork::new(),
             switches <- new_mutex!(Switches::default(), "altfib_switches"),
             net,
-            settings: Settings::new(net, mode),
-            ipv4 <- Side::new(static_lock_class!()),
-            ipv6 <- Side::new(static_lock_class!()),
+            settings,
+            ipv4 <- Side::new(net, why, static_lock_class!()),
+            ipv6 <- Side::new(net, why, static_lock_class!()),
             device_went: AtomicBool::new(false),
             output <- Output::new(),
             verification <- Verification::new(
@@ -856,6 +947,8 @@ impl PerNet for Namespace {
                 static_lock_class!(),
                 static_lock_class!(),
             ),
+            auditor <- Auditor::new(net),
+            events <- Events::new(if net.is_owned_by_host() { mode } else { Mode::Off }),
         })
     }
 
@@ -864,7 +957,7 @@ impl PerNet for Namespace {
         if let Err(e) = shown {
             pr_warn!("some files of a namespace come later: {:?}\n", e);
         }
-        if self.settings.is_on() || shown.is_err() {
+        if self.settings.is_on() && self.has_use() || shown.is_err() {
             self.work.schedule(0);
         }
     }
@@ -889,6 +982,7 @@ impl PerNet for Namespace {
         self.ipv6.unfollow(&self, &mut switches.ipv6);
         drop(switches);
         // A packet or a lookup under way may still ask for it, in vain.
+        self.auditor.cancel();
         self.work.cancel();
     }
 }
@@ -901,6 +995,8 @@ unsafe impl HasDelayedWork for Namespace {
     }
 
     fn work(&self) {
+        // What has ended service, before it begins anew.
+        self.events.tell(self);
         self.examine();
         let tidy = self.ipv4.mirror.tidy();
         if self.device_went.swap(false, Relaxed) && self.ipv6.mirror.has_lost_an_end() {
@@ -911,12 +1007,15 @@ unsafe impl HasDelayedWork for Namespace {
         if !tidy {
             self.work.schedule(msecs_to_jiffies(TIDY_MS));
         }
+        if !self.events.tell(self) {
+            self.work.schedule(msecs_to_jiffies(TELL_MS));
+        }
     }
 }
 
 impl FollowFib<Ipv4> for Namespace {
     fn event(&self, event: FibEvent<'_>) {
-        let then = self.ipv4.mirror.event(self.net, &self.ipv4.counts, event);
+        let then = self.ipv4.mirror.event(&self.ipv4.counts, event);
         self.ipv4.then(self, then);
     }
 
@@ -928,7 +1027,7 @@ impl FollowFib<Ipv4> for Namespace {
 
 impl FollowFib<Ipv6> for Namespace {
     fn event(&self, event: Fib6Event<'_>) {
-        let then = self.ipv6.mirror.event(self.net, &self.ipv6.counts, event);
+        let then = self.ipv6.mirror.event(&self.ipv6.counts, event);
         self.ipv6.then(self, then);
     }
 
@@ -945,6 +1044,10 @@ impl FollowDevices for Namespace {
             ns.ipv6.outdate_flows();
             ns.ipv4.cache.flush();
             ns.ipv6.cache.flush();
+            if ifindex != netdev::LOOPBACK && ns.is_asleep() {
+                // The first device.
+                ns.work.schedule(0);
+            }
         }
     }
 

@@ -16,6 +16,8 @@ packages_common=(
 	nftables wireguard-tools shellcheck
 	# one of the kernel's own selftests, icmp.sh
 	tcpdump
+	# the kernel's ynl: the netlink family's specification, and its test
+	python3-yaml python3-jsonschema
 )
 
 # What the kernel's own selftests need, but for those in "make test":
@@ -26,9 +28,13 @@ packages_suites=(
 	ipv6toolkit ipvsadm iperf3 libmnl-dev
 )
 
-# The charts of "make bench", which installs it itself.
+# A Debian of its own to install altfib in; debian.sh installs them itself.
 # shellcheck disable=SC2034 # read there
-packages_bench=(python3-matplotlib)
+packages_debian=(debootstrap qemu-system-x86 make gcc libc6-dev)
+
+# The charts of "make bench", and what its steps.sh decodes; bench.sh installs them itself.
+# shellcheck disable=SC2034 # read there
+packages_bench=(python3-matplotlib python3-capstone)
 
 # One LLVM for rustc and clang: only then can the kernel's C helpers be inlined
 # into Rust (CONFIG_RUST_INLINE_HELPERS).

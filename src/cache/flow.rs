@@ -24,5 +24,5 @@ const PER_CHAIN: u32 = 16;
 /// Its chains.
 pub(super) fn shape(limits: Limits) -> Shape {
     let chains = limits.max_size / PER_CHAIN;
-    Shape::Chains(1 << chains.max(1).ilog2())
+    Shape::Chains(1 << chains.checked_ilog2().unwrap_or(0))
 }

@@ -15,5 +15,5 @@ use crate::sys::flow::Shape;
 /// The places of a CPU: of all together there are `max_size` at most, but one for each CPU at least.
 pub(super) fn shape(limits: Limits) -> Shape {
     let share = limits.max_size / (cpus().count() as u32).max(1);
-    Shape::Places(1 << share.max(1).ilog2())
+    Shape::Places(1 << share.checked_ilog2().unwrap_or(0))
 }

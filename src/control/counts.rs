@@ -174,7 +174,7 @@ impl Counts {
     /// One packet.
     #[inline]
     pub(crate) fn packet(&self, outcome: Outcome) {
-        self.0.count(outcome.number());
+        self.0.count_packet(outcome.number());
     }
 
     /// One of something else.

@@ -5,6 +5,7 @@
 pub(crate) mod audit;
 pub(crate) mod counts;
 pub(crate) mod mismatches;
+pub(crate) mod netlink;
 pub(crate) mod nexthops;
 pub(crate) mod punts;
 pub(crate) mod routes;

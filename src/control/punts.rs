@@ -118,8 +118,11 @@ pub(crate) struct FastReason {
     pub(crate) count: Count,
     pub(crate) name: &'static str,
     /// What causes it, as a clause.
-    cause: &'static str,
+    pub(crate) cause: &'static str,
 }
+
+/// The group of these, as in the file.
+pub(crate) const FAST_GROUP: &str = "fast";
 
 macro_rules! fast_reasons {
     ($($count:ident $name:literal $cause:literal)*) => {
@@ -181,7 +184,7 @@ impl<F: Shown> seq::Page for Punts<F> {
                 "{:<18} {:>20} {:<8} {}\n",
                 reason.name,
                 F::counts(ns).read(reason.count, None),
-                "fast",
+                FAST_GROUP,
                 reason.cause
             );
         }

@@ -11,6 +11,7 @@ use crate::sys::sysctl::Builder;
 use crate::sys::sysctl::Registration;
 use crate::sys::sysctl::Setting;
 use crate::sys::sysctl::Text;
+use core::marker::PhantomData;
 use core::sync::atomic::AtomicBool;
 use core::sync::atomic::AtomicU32;
 use core::sync::atomic::Ordering::Relaxed;
@@ -302,18 +303,18 @@ impl Registrations {
             // SAFETY: By the requirement.
             let mut table = unsafe { Builder::new(core::ptr::from_ref(ns)) };
             table.add::<ModeSetting>(true)?;
-            table.add::<AvailableModes>(false)?;
+            table.add::<Available<Mode>>(false)?;
             table.add::<OutputSetting>(true)?;
-            table.add::<AvailableOutputs>(false)?;
+            table.add::<Available<OutputMode>>(false)?;
             table.add::<SocketRoutesMax>(true)?;
             table.add::<CacheSetting>(true)?;
-            table.add::<AvailableCaches>(false)?;
+            table.add::<Available<Strategy>>(false)?;
             table.add::<Fastpath>(true)?;
             table.add::<GcThresh>(true)?;
             table.add::<GcInterval>(true)?;
             table.add::<GcTimeout>(true)?;
             table.add::<GcElasticity>(true)?;
-            table.add::<AvailableAlgorithms>(false)?;
+            table.add::<Available<Algorithm>>(false)?;
             table.add::<EarlyDemuxProbe>(true)?;
             table.add::<AuditNow>(true)?;
             table.add::<VerifySample>(true)?;
@@ -339,6 +340,32 @@ impl Registrations {
     }
 }
 
+/// What a setting can be set to, listed in a file of its own.
+trait Choice {
+    const LIST: &'static CStr;
+
+    fn names() -> impl Iterator<Item = &'static str>;
+}
+
+struct Available<C>(PhantomData<C>);
+
+impl<C: Choice> Setting<Namespace> for Available<C> {
+    const NAME: &'static CStr = C::LIST;
+
+    fn read(_ns: &Namespace, out: &mut Text) {
+        let mut gap = "";
+        for name in C::names() {
+            out.push(gap);
+            out.push(name);
+            gap = " ";
+        }
+    }
+
+    fn write(_ns: &Namespace, _value: &str) -> Result {
+        Err(EPERM)
+    }
+}
+
 struct ModeSetting;
 
 impl Setting<Namespace> for ModeSetting {
@@ -353,22 +380,11 @@ impl Setting<Namespace> for ModeSetting {
     }
 }
 
-struct AvailableModes;
+impl Choice for Mode {
+    const LIST: &'static CStr = c"available_modes";
 
-impl Setting<Namespace> for AvailableModes {
-    const NAME: &'static CStr = c"available_modes";
-
-    fn read(_ns: &Namespace, out: &mut Text) {
-        let mut gap = "";
-        for mode in Mode::ALL {
-            out.push(gap);
-            out.push(mode.name());
-            gap = " ";
-        }
-    }
-
-    fn write(_ns: &Namespace, _value: &str) -> Result {
-        Err(EPERM)
+    fn names() -> impl Iterator<Item = &'static str> {
+        Mode::ALL.into_iter().map(Self::name)
     }
 }
 
@@ -390,22 +406,11 @@ impl Setting<Namespace> for OutputSetting {
     }
 }
 
-struct AvailableOutputs;
+impl Choice for OutputMode {
+    const LIST: &'static CStr = c"available_outputs";
 
-impl Setting<Namespace> for AvailableOutputs {
-    const NAME: &'static CStr = c"available_outputs";
-
-    fn read(_ns: &Namespace, out: &mut Text) {
-        let mut gap = "";
-        for output in OutputMode::ALL {
-            out.push(gap);
-            out.push(output.name());
-            gap = " ";
-        }
-    }
-
-    fn write(_ns: &Namespace, _value: &str) -> Result {
-        Err(EPERM)
+    fn names() -> impl Iterator<Item = &'static str> {
+        OutputMode::ALL.into_iter().map(Self::name)
     }
 }
 
@@ -443,22 +448,11 @@ impl Setting<Namespace> for CacheSetting {
     }
 }
 
-struct AvailableCaches;
+impl Choice for Strategy {
+    const LIST: &'static CStr = c"available_caches";
 
-impl Setting<Namespace> for AvailableCaches {
-    const NAME: &'static CStr = c"available_caches";
-
-    fn read(_ns: &Namespace, out: &mut Text) {
-        let mut gap = "";
-        for strategy in Strategy::ALL {
-            out.push(gap);
-            out.push(strategy.name());
-            gap = " ";
-        }
-    }
-
-    fn write(_ns: &Namespace, _value: &str) -> Result {
-        Err(EPERM)
+    fn names() -> impl Iterator<Item = &'static str> {
+        Strategy::ALL.into_iter().map(Self::name)
     }
 }
 
@@ -498,21 +492,12 @@ limits! {
     MaxSize max_size c"max_size" (1..=MAX_SIZE_MAX);
 }
 
-struct AvailableAlgorithms;
+impl Choice for Algorithm {
+    const LIST: &'static CStr = c"available_algorithms";
 
-impl Setting<Namespace> for AvailableAlgorithms {
-    const NAME: &'static CStr = c"available_algorithms";
-
-    fn read(_ns: &Namespace, out: &mut Text) {
-        out.push(AUTO_NAME);
-        for algorithm in Algorithm::ALL {
-            out.push(" ");
-            out.push(algorithm.name());
-        }
-    }
-
-    fn write(_ns: &Namespace, _value: &str) -> Result {
-        Err(EPERM)
+    fn names() -> impl Iterator<Item = &'static str> {
+        let names = Algorithm::ALL.into_iter().map(Self::name);
+        Iterator::chain(core::iter::once(AUTO_NAME), names)
     }
 }
 

@@ -13,6 +13,7 @@ use super::punts::FAST_REASONS;
 use super::punts::REASONS;
 use super::Shown;
 use crate::netns::Namespace;
+use crate::sys::counters::cpus;
 use crate::sys::counters::Cpu;
 use crate::sys::net::Net;
 use crate::sys::outcome::Outcome;
@@ -22,7 +23,7 @@ use kernel::prelude::*;
 use kernel::seq_file::seq_print;
 use kernel::seq_file::SeqFile;
 
-enum Field {
+pub(crate) enum Field {
     /// Routes; the same on every line, as `lnstat` expects of the first field.
     Entries,
     /// Packets that got as far as a lookup.
@@ -39,7 +40,7 @@ enum Field {
     Memory,
 }
 
-const FIELDS: &[(&str, Field)] = &[
+pub(crate) const FIELDS: &[(&str, Field)] = &[
     ("entries", Field::Entries),
     ("lookup", Field::Lookup),
     ("forward", Field::Packets(Outcome::FORWARD)),
@@ -118,7 +119,7 @@ fn value<F: Shown>(ns: &Namespace, field: &Field, cpu: Cpu) -> u64 {
 }
 
 /// The names of `rt_cache`, as far as they are true here, and then our own.
-const CACHE_FIELDS: &[(&str, Field)] = &[
+pub(crate) const CACHE_FIELDS: &[(&str, Field)] = &[
     ("entries", Field::Flows),
     ("in_hit", Field::Count(Count::CacheHit)),
     ("in_slow_tot", Field::Count(Count::CacheMiss)),
@@ -141,6 +142,41 @@ const CACHE_FIELDS: &[(&str, Field)] = &[
     ("neighbour", Field::Count(Count::CacheNeighbour)),
     ("no_neighbour", Field::Count(Count::CacheNoNeighbour)),
 ];
+
+/// What becomes of the host's own lookups, with `net.altfib.output`: in `status`, and by netlink.
+pub(crate) const OUTPUT_FIELDS: &[(&str, Field)] = &[
+    ("lookup_answered", Field::Count(Count::LookupAnswered)),
+    ("lookup_verified", Field::Count(Count::LookupChecked)),
+    ("lookup_learned", Field::Count(Count::LookupLearned)),
+    ("lookup_left", Field::Count(Count::LookupLeft)),
+    ("lookup_mismatch", Field::Count(Count::LookupMismatch)),
+    ("lookup_transient", Field::Count(Count::LookupTransient)),
+    ("socket_hit", Field::Count(Count::SocketHit)),
+    ("socket_verified", Field::Count(Count::SocketChecked)),
+    ("socket_miss", Field::Count(Count::SocketMiss)),
+    ("socket_mismatch", Field::Count(Count::SocketMismatch)),
+];
+
+/// Each name with its value over all CPUs.
+pub(crate) fn totals<F: Shown>(
+    fields: &[(&str, Field)],
+    ns: &Namespace,
+    mut f: impl FnMut(&str, u64) -> Result,
+) -> Result {
+    for (name, field) in fields {
+        let all = match field {
+            // The same on every line.
+            Field::Entries | Field::Flows => {
+                cpus().take(1).map(|cpu| value::<F>(ns, field, cpu)).sum()
+            }
+            _ => cpus()
+                .map(|cpu| value::<F>(ns, field, cpu))
+                .fold(0, u64::wrapping_add),
+        };
+        f(name, all)?;
+    }
+    Ok(())
+}
 
 pub(crate) struct Stat<F>(PhantomData<F>);
 

@@ -33,7 +33,7 @@ pub(super) fn leave<P: Forwards>(
     }
 }
 
-#[inline(never)]
+#[inline]
 fn forward<P: Forwards>(
     ns: &Namespace,
     counts: &Counts,

@@ -15,20 +15,24 @@ use crate::sys::netfilter::PreRouting;
 use crate::sys::outcome::Outcome;
 use crate::sys::packet::Chosen;
 use crate::sys::packet::HookPacket;
+use crate::sys::packet::Room;
 use crate::sys::packet6::Packet6;
 use crate::sys::packet6::Verdict6;
 use crate::sys::rcu::ReadSide;
 use crate::sys::route6::Route6;
+use crate::sys::trace::Found;
 
 impl PreRouting<Ipv6> for Namespace {
     #[inline]
     fn packet(&self, mut packet: HookPacket<'_, Ipv6>, rcu: ReadSide<'_>) -> Fate {
         let side = self.ipv6();
-        let outcome = match packet.lend().read(side.hook(), rcu) {
+        let mut room = Room::new();
+        let outcome = match packet.lend().read(side.hook(), &mut room, rcu) {
             Ok(packet) => route(self, packet, rcu),
             Err(reason) => reason,
         };
         side.counts().packet(outcome);
+        packet.trace_punt(outcome);
         super::fast::leave(self, side.counts(), packet, outcome, rcu)
     }
 }
@@ -99,7 +103,7 @@ fn by_flow(
 
 /// The route of the packet.
 #[inline]
-fn decide<'a>(
+pub(super) fn decide<'a>(
     ns: &'a Namespace,
     packet: &Packet6<'_>,
     rcu: ReadSide<'a>,
@@ -113,6 +117,11 @@ fn decide<'a>(
     } else {
         serving.lookup(packet.daddr())
     };
+    packet.trace_lookup(|| match found {
+        Match::Route(route) => Found::Route(route),
+        Match::Unclear => Found::Unclear,
+        Match::None => Found::None,
+    });
     match found {
         Match::Route(route) => Ok(route),
         Match::Unclear => Err(Outcome::RULES),
@@ -126,7 +135,8 @@ pub(crate) fn compare(
     packet: HookPacket<'_, Ipv6>,
     rcu: ReadSide<'_>,
 ) -> Option<Verdict6> {
-    let mut packet = packet.read(ns.ipv6().hook(), rcu).ok()?;
+    let mut room = Room::new();
+    let mut packet = packet.read(ns.ipv6().hook(), &mut room, rcu).ok()?;
     if let Some(flows) = ns.ipv6().cache().flows(rcu) {
         if let Some(verdict) = flows.verify(&mut packet, true, rcu) {
             return Some(verdict);

@@ -12,6 +12,7 @@
 //! this CPU, and no write to anything shared.
 
 pub(crate) mod cached;
+pub(crate) mod explain;
 mod fast;
 pub(crate) mod ipv6;
 
@@ -30,17 +31,21 @@ use crate::sys::outcome::Outcome;
 use crate::sys::packet::Chosen;
 use crate::sys::packet::HookPacket;
 use crate::sys::packet::Packet;
+use crate::sys::packet::Room;
 use crate::sys::packet::Verdict;
 use crate::sys::rcu::ReadSide;
+use crate::sys::trace::Found;
 
 impl PreRouting<Ipv4> for Namespace {
     #[inline]
     fn packet(&self, mut packet: HookPacket<'_, Ipv4>, rcu: ReadSide<'_>) -> Fate {
-        let outcome = match packet.lend().read(self.hook(), rcu) {
+        let mut room = Room::new();
+        let outcome = match packet.lend().read(self.hook(), &mut room, rcu) {
             Ok(packet) => route(self, packet, rcu),
             Err(reason) => reason,
         };
         self.counts().packet(outcome);
+        packet.trace_punt(outcome);
         fast::leave(self, self.counts(), packet, outcome, rcu)
     }
 }
@@ -90,7 +95,8 @@ pub(crate) fn compare(
     packet: HookPacket<'_, Ipv4>,
     rcu: ReadSide<'_>,
 ) -> Option<Verdict> {
-    let mut packet = packet.read(ns.hook(), rcu).ok()?;
+    let mut room = Room::new();
+    let mut packet = packet.read(ns.hook(), &mut room, rcu).ok()?;
     if ns.settings().has_other_cache() {
         return cached::compare(ns, packet, rcu);
     }
@@ -110,6 +116,15 @@ fn destination<'a>(
     } else {
         serving.lookup(packet.daddr())
     };
+    packet.trace_lookup(
+        || match found {
+            Match::NextHop(nh) => Found::Route(nh),
+            Match::LocalPrefix => Found::LocalPrefix,
+            Match::Unclear => Found::Unclear,
+            Match::None => Found::None,
+        },
+        rcu,
+    );
     let nh = match found {
         Match::NextHop(nh) => nh,
         Match::LocalPrefix => return Err(Outcome::LOCAL_PREFIX),
@@ -140,7 +155,7 @@ fn accept_source<'a>(
 ) -> Result<Option<&'a NextHop>, Outcome> {
     let accepted = match packet.rp_filter() {
         0 if packet.accepts_local_source() => true,
-        0 if !packet.custom_local_routes() => !packet.source_is_own(rcu),
+        0 if !packet.custom_local_routes() => !packet.source_is_own(),
         filter => return validated(serving, packet, nh, filter, rcu).ok_or(Outcome::SOURCE),
     };
     if accepted {

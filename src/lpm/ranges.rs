@@ -68,22 +68,24 @@ pub(super) fn lookup<F: Family>(blocks: &Blocks, root: u64, addr: F::Addr) -> u3
         return 0;
     };
     if root & SCAN != 0 {
-        scan::<F>(lines, n, addr)
+        scan::<F>(lines, lines_of_keys::<F>(true, n) as usize, addr)
     } else {
         search::<F>(lines, n, addr)
     }
 }
 
+/// Ends at the latest with a cell that is not in use: these hold every address, and lead nowhere.
 #[inline(always)]
-fn scan<F: Family>(lines: &[Line], prefixes: u32, addr: F::Addr) -> u32 {
-    let values = lines_of_keys::<F>(true, prefixes) as usize;
-    for i in 0..prefixes {
-        let Some(line) = lines.get((i / F::MASKED_PER_LINE) as usize) else {
-            return 0;
-        };
-        if F::holds(line, i % F::MASKED_PER_LINE, addr) {
-            return lines.get(values).map_or(0, |line| value(line, i));
+fn scan<F: Family>(lines: &[Line], values: usize, addr: F::Addr) -> u32 {
+    let mut first = 0u32;
+    for line in lines.get(..values).unwrap_or(&[]) {
+        for i in 0..F::MASKED_PER_LINE {
+            if F::holds(line, i, addr) {
+                let n = first.wrapping_add(i);
+                return lines.get(values).map_or(0, |line| value(line, n));
+            }
         }
+        first = first.wrapping_add(F::MASKED_PER_LINE);
     }
     0
 }
@@ -375,15 +377,23 @@ impl<F: Family> List<'_, F> {
         };
         let mut n = 0u32;
         if scan {
+            let put_prefix = |n: u32, addr: F::Addr, len: u8| {
+                if let Some(line) = lines.get((n / F::MASKED_PER_LINE) as usize) {
+                    let last = F::host_ones(addr, len);
+                    F::set_masked(line, n % F::MASKED_PER_LINE, addr, last);
+                }
+            };
             for len in (1..F::BITS.wrapping_add(1)).rev() {
                 for (p, v) in self.iter().filter(|(p, _)| p.len() == len) {
-                    if let Some(line) = lines.get((n / F::MASKED_PER_LINE) as usize) {
-                        let last = F::host_ones(p.addr(), len);
-                        F::set_masked(line, n % F::MASKED_PER_LINE, p.addr(), last);
-                    }
+                    put_prefix(n, p.addr(), len);
                     put_value(n, v);
                     n = n.wrapping_add(1);
                 }
+            }
+            while n < keys.wrapping_mul(F::MASKED_PER_LINE) {
+                put_prefix(n, F::Addr::default(), 0);
+                put_value(n, 0);
+                n = n.wrapping_add(1);
             }
             return;
         }

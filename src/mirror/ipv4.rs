@@ -128,34 +128,52 @@ impl Serving {
 
     /// The route of `addr` (host order), as `fib_rules_lookup()` finds it in these tables.
     pub(crate) fn lookup_by(&self, plan: &Plan, addr: u32) -> Match<'_> {
+        self.find_by(plan, addr).0
+    }
+
+    /// The route of `addr` (host order), by policy rules or without, and its table.
+    pub(crate) fn find(&self, plan: Option<&Plan>, addr: u32) -> (Match<'_>, Option<u32>) {
+        if let Some(plan) = plan {
+            return self.find_by(plan, addr);
+        }
+        let table = [fib::TABLE_LOCAL, fib::TABLE_MAIN, fib::TABLE_DEFAULT]
+            .into_iter()
+            .find(|&id| self.tables.lookup(Which::from_id(id), corrupt(addr)) != 0);
+        (self.lookup(addr), table)
+    }
+
+    /// Inlined, so that packets do without the table.
+    #[inline(always)]
+    fn find_by(&self, plan: &Plan, addr: u32) -> (Match<'_>, Option<u32>) {
         let addr = corrupt(addr);
         for table in plan.tables() {
             let value = self.tables.lookup(Which::from_id(table.id()), addr);
             let Match::NextHop(nh) = self.found(value) else {
                 continue;
             };
+            let found = (Match::NextHop(nh), Some(table.id()));
             if nh.is_for_dscp() {
-                return Match::NextHop(nh);
+                return found;
             }
             match nh.route_type() {
                 fib::RTN_THROW => continue,
                 fib::RTN_UNICAST | fib::RTN_LOCAL => {}
                 // Nothing suppresses a reject route, and all others are the kernel's anyway.
-                _ => return Match::NextHop(nh),
+                _ => return found,
             }
             let (shortest, longest) = lengths(value);
             if table.suppresses(longest) {
                 continue;
             }
             if table.suppresses(shortest) || table.may_suppress_more() {
-                return Match::Unclear;
+                return (Match::Unclear, None);
             }
-            return Match::NextHop(nh);
+            return found;
         }
         if plan.is_open() {
-            Match::Unclear
+            (Match::Unclear, None)
         } else {
-            Match::None
+            (Match::None, None)
         }
     }
 
@@ -247,6 +265,20 @@ impl Routes {
         after: Option<Prefix<V4>>,
     ) -> Option<(Prefix<V4>, u32)> {
         self.writers.next(which, after)
+    }
+
+    /// The longest prefix of `addr` (host order) in a table, and its next hop.
+    pub(crate) fn longest(&self, table: u32, addr: u32) -> Option<(Prefix<V4>, u32)> {
+        (0..=32).rev().find_map(|len| {
+            let prefix = Prefix::new(corrupt(addr), len)?;
+            let value = self.writers.get(Which::from_id(table), prefix);
+            (value != 0).then_some((prefix, value & ID))
+        })
+    }
+
+    /// The number of the next hop in a value.
+    pub(crate) fn nexthop(value: lpm::Value) -> u32 {
+        value & ID
     }
 
     /// Divides the budget between the tables and the leaves: each may have what the other leaves.
@@ -476,7 +508,7 @@ impl Kind for Ipv4 {
     #[inline(never)]
     fn empty(plan: LoadPlan, flags: Flags) -> Result<Pair<Self>, Why> {
         let (tables, writers) = Writers::new(plan.budget, plan.algorithm, flags)?;
-        let (records, nexthops) = NextHops::new(flags).map_err(|_| Why::NoMemory)?;
+        let (records, nexthops) = NextHops::new(plan.net, flags).map_err(|_| Why::NoMemory)?;
         let (leaves, leaves_writer) = match plan.leaves {
             true => {
                 let (leaves, writer) = leaves::Writer::new(plan.algorithm, flags)?;
@@ -634,6 +666,10 @@ impl Kind for Ipv4 {
 
     fn prefixes(routes: &Routes) -> usize {
         routes.writers.len()
+    }
+
+    fn main_algorithm(routes: &Routes) -> Algorithm {
+        routes.writers.algorithm()
     }
 
     fn is_wasteful(routes: &Routes) -> bool {

@@ -28,6 +28,7 @@ use crate::lpm::Algorithm;
 use crate::lpm::Prefix;
 use crate::lpm::V6;
 use crate::sys::family::Ipv6;
+use crate::sys::fib;
 use crate::sys::net::Net;
 use crate::sys::packet::Plan;
 use crate::sys::route6;
@@ -115,6 +116,23 @@ impl Serving {
     ///
     /// A reject route may stand there, to which the kernel goes on, or not: it is the kernel's.
     pub(crate) fn lookup_by(&self, plan: &Plan, addr: u128) -> Match<'_> {
+        self.find_by(plan, addr).0
+    }
+
+    /// The route of `addr`, by policy rules or without, and its table.
+    pub(crate) fn find(&self, plan: Option<&Plan>, addr: u128) -> (Match<'_>, Option<u32>) {
+        if let Some(plan) = plan {
+            return self.find_by(plan, addr);
+        }
+        let table = [fib::TABLE_LOCAL, fib::TABLE_MAIN]
+            .into_iter()
+            .find(|&id| self.tables.lookup(Which::from_id(id), corrupt(addr)) != 0);
+        (self.lookup(addr), table)
+    }
+
+    /// Inlined, so that packets do without the table.
+    #[inline(always)]
+    fn find_by(&self, plan: &Plan, addr: u128) -> (Match<'_>, Option<u32>) {
         let addr = corrupt(addr);
         for table in plan.tables() {
             let value = self.tables.lookup(Which::from_id(table.id()), addr);
@@ -126,14 +144,14 @@ impl Serving {
                 continue;
             }
             if table.suppresses(shortest) || table.may_suppress_more() {
-                return Match::Unclear;
+                return (Match::Unclear, None);
             }
-            return Match::Route(route);
+            return (Match::Route(route), Some(table.id()));
         }
         if plan.is_open() {
-            Match::Unclear
+            (Match::Unclear, None)
         } else {
-            Match::None
+            (Match::None, None)
         }
     }
 
@@ -199,6 +217,15 @@ impl Routes {
     ) -> Option<(Prefix<V6>, u32)> {
         let (prefix, value) = self.writers.next(which, after)?;
         Some((prefix, value & ID))
+    }
+
+    /// The longest prefix of `addr` in a table, and the number of its record.
+    pub(crate) fn longest(&self, table: u32, addr: u128) -> Option<(Prefix<V6>, u32)> {
+        (0..=128).rev().find_map(|len| {
+            let prefix = Prefix::new(corrupt(addr), len)?;
+            let value = self.writers.get(Which::from_id(table), prefix);
+            (value != 0).then_some((prefix, value & ID))
+        })
     }
 
     /// The first record from `id` on, of `many`, that holds a route which is not in the kernel's
@@ -461,6 +488,10 @@ impl Kind for Ipv6 {
 
     fn prefixes(routes: &Routes) -> usize {
         routes.writers.len()
+    }
+
+    fn main_algorithm(routes: &Routes) -> Algorithm {
+        routes.writers.algorithm()
     }
 
     fn is_wasteful(routes: &Routes) -> bool {

@@ -10,18 +10,23 @@
 //!    are applied as they come.
 
 use super::bulk::Bulks;
+use super::filling::Burst;
 use super::queue::Queue;
 use super::Kind;
 use super::Mirror;
 use super::Phase;
 use super::Why;
 use crate::lpm::Algorithm;
+use crate::sys::net::Net;
 use crate::sys::work;
 use kernel::prelude::*;
 
-/// Room for events at the first attempt: plenty for most, and a full table's second attempt knows
-/// better.
-const FIRST_ROOM: usize = 16 * 1024;
+/// Room for events at the first attempt: plenty for a namespace that is new, and with a table the
+/// second attempt knows better.
+const FIRST_ROOM: usize = 64;
+
+/// Room at the next attempts, at least.
+const NEXT_ROOM: usize = 16 * 1024;
 
 /// Attempts in which the queue may turn out too short before the caller should wait a while.
 const ATTEMPTS: u32 = 4;
@@ -41,7 +46,10 @@ impl<K: Kind> Mirror<K> {
         go_on: impl Fn() -> bool,
         mut follow: impl FnMut() -> Result,
     ) -> Result<(), Why> {
-        let mut room = FIRST_ROOM;
+        let mut room = match &self.inner.lock().phase {
+            Phase::Filling(filling) => with_reserve(filling.expected()),
+            _ => FIRST_ROOM,
+        };
         for _ in 0..ATTEMPTS {
             self.sweep();
             let queue = Queue::with_room(room).map_err(|_| Why::NoMemory)?;
@@ -58,7 +66,7 @@ impl<K: Kind> Mirror<K> {
             match self.build(plan, &go_on) {
                 Built::Serving => return Ok(()),
                 Built::TooShort(seen) => {
-                    room = seen.saturating_add(seen / 4);
+                    room = with_reserve(seen);
                     self.stop(Why::TooBusy);
                 }
                 Built::Failed(why) => {
@@ -109,6 +117,7 @@ impl<K: Kind> Mirror<K> {
                 }
                 // In sync: nothing waits, and nothing can come while the lock is held.
                 K::set_loaded(&mut routes);
+                inner.burst = Burst::new();
                 let old = core::mem::replace(&mut inner.phase, Phase::Synced(routes));
                 let retired = self.serving.replace(Some(serving));
                 drop(inner);
@@ -134,9 +143,15 @@ impl<K: Kind> Mirror<K> {
     }
 }
 
+/// Room for so many events, and for some more.
+fn with_reserve(events: usize) -> usize {
+    events.saturating_add(events / 4).max(NEXT_ROOM)
+}
+
 /// How a mirror is to be loaded.
 #[derive(Clone, Copy)]
 pub(crate) struct Plan {
+    pub(crate) net: &'static Net,
     /// Bytes that it may take.
     pub(crate) budget: usize,
     /// The algorithm of its tables, if it is not theirs to choose.

@@ -11,6 +11,8 @@
 //! Tables stay apart as in the kernel ([`tables`] says how a lookup joins local and main).
 
 mod bulk;
+mod filling;
+mod filter;
 pub(crate) mod ipv4;
 pub(crate) mod ipv6;
 mod leaves;
@@ -37,6 +39,9 @@ use crate::sys::rcu::Retired;
 use crate::sys::time;
 use crate::sys::work;
 use bulk::Bulks;
+use filling::Burst;
+use filling::Filling;
+pub(crate) use filling::REST_MS;
 use ipv6::Unlinked;
 use kernel::alloc::Flags;
 use kernel::prelude::*;
@@ -52,12 +57,16 @@ use tables::Which;
 pub(crate) enum Why {
     /// `mode=off`.
     Off,
+    /// There is nowhere for packets to come from.
+    NoDevice,
     /// The routes are being read.
     Loading,
     /// Memory ran out.
     NoMemory,
     /// `memory_max_kb` is reached.
     Budget,
+    /// So many routes come that they are read when they have rested.
+    Filling,
     /// Routes changed faster than they could be read.
     TooBusy,
     /// The namespace refused the notifier or the hook.
@@ -77,9 +86,11 @@ impl Why {
     pub(crate) fn text(self) -> &'static str {
         match self {
             Why::Off => "mode is off",
+            Why::NoDevice => "no device is up but lo, which needs no routes",
             Why::Loading => "reading the routes",
             Why::NoMemory => "out of memory, will try again",
             Why::Budget => "the routes need more than memory_max_kb, raise it",
+            Why::Filling => "many routes come, reading them when they rest",
             Why::TooBusy => "routes change faster than they can be read, will try again",
             Why::Refused => "the kernel refused the notifier or the hook, will try again",
             Why::Different => "the mirror differed from the kernel's tables, reading them anew",
@@ -106,7 +117,9 @@ pub(crate) enum Then {
     Nothing,
     /// The mirror has just stopped serving and must be loaded again.
     Load,
-    /// [`Mirror::tidy`], or [`Mirror::waste`] says something.
+    /// The same, once [`Mirror::has_rested`].
+    Rest,
+    /// [`Mirror::tidy`], or [`Mirror::waste`] says something, or the algorithm is another one.
     Tidy,
 }
 
@@ -187,6 +200,9 @@ pub(crate) trait Kind: Events + Sized + 'static {
     /// Prefixes of all tables.
     fn prefixes(routes: &Self::Routes) -> usize;
 
+    /// The algorithm of the main table.
+    fn main_algorithm(routes: &Self::Routes) -> Algorithm;
+
     /// Whether the tables have much more memory than they need.
     fn is_wasteful(routes: &Self::Routes) -> bool;
 
@@ -227,6 +243,8 @@ pub(crate) struct Waste<K: Kind>(Option<Retired<K::Serving>>, Option<KBox<K::Rou
 enum Phase<K: Kind> {
     /// No notifier, or its events do not matter.
     Idle(Why),
+    /// Events are counted.
+    Filling(Filling),
     /// Events are kept for the loader.
     Loading(Queue<K::Kept>),
     /// Events are applied as they come.
@@ -237,12 +255,14 @@ struct Inner<K: Kind> {
     phase: Phase<K>,
     /// Why service ended last.
     ended: Option<Why>,
+    burst: Burst,
     waste: Option<Waste<K>>,
 }
 
 /// The mirror of one family in one namespace.
 #[pin_data]
 pub(crate) struct Mirror<K: Kind> {
+    net: &'static Net,
     #[pin]
     inner: BhLock<Inner<K>>,
     serving: RcuBox<K::Serving>,
@@ -282,12 +302,19 @@ impl Sizes {
 }
 
 impl<K: Kind> Mirror<K> {
-    pub(crate) fn new(key: Pin<&'static LockClassKey>) -> impl PinInit<Self> {
+    /// Serves nobody, which is for this reason.
+    pub(crate) fn new(
+        net: &'static Net,
+        why: Why,
+        key: Pin<&'static LockClassKey>,
+    ) -> impl PinInit<Self> {
         pin_init!(Self {
+            net,
             inner <- BhLock::new(
                 Inner {
-                    phase: Phase::Idle(Why::Off),
+                    phase: Phase::Idle(why),
                     ended: None,
+                    burst: Burst::new(),
                     waste: None,
                 },
                 c"altfib_mirror",
@@ -312,6 +339,7 @@ impl<K: Kind> Mirror<K> {
     pub(crate) fn why_not(&self) -> Option<Why> {
         match self.inner.lock().phase {
             Phase::Idle(why) => Some(why),
+            Phase::Filling(_) => Some(Why::Filling),
             Phase::Loading(_) => Some(Why::Loading),
             Phase::Synced(_) => None,
         }
@@ -327,10 +355,15 @@ impl<K: Kind> Mirror<K> {
     /// # Context
     ///
     /// Atomic, RTNL held.
-    pub(crate) fn event(&self, net: &Net, counts: &Counts, event: K::Event<'_>) -> Then {
-        let mut inner = self.inner.lock();
+    pub(crate) fn event(&self, counts: &Counts, event: K::Event<'_>) -> Then {
+        let mut lock = self.inner.lock();
+        let inner = &mut *lock;
         let routes = match &mut inner.phase {
             Phase::Idle(_) => return Then::Nothing,
+            Phase::Filling(filling) => {
+                filling.changed();
+                return Then::Nothing;
+            }
             Phase::Loading(queue) => {
                 queue.push::<K>(event);
                 return Then::Nothing;
@@ -341,14 +374,25 @@ impl<K: Kind> Mirror<K> {
         let Some(serving) = self.serving.get(ReadSide::of(&guard)) else {
             return Then::Nothing;
         };
+        let algorithm = K::main_algorithm(routes);
         self.generation.step();
         let result = K::apply(routes, serving, event, atomic_flags());
         self.generation.step();
         match result {
             Ok(change) => {
-                Self::account(net, counts, &change);
+                self.account(counts, &change);
+                if matches!(change.kind, Some(Count::RouteAdd))
+                    && inner.burst.added(|| K::prefixes(routes), time::now_ms)
+                {
+                    let filling = Filling::new(K::prefixes(routes), time::now_ms());
+                    drop(guard);
+                    self.stop_locked(inner, Why::Filling);
+                    inner.phase = Phase::Filling(filling);
+                    return Then::Rest;
+                }
                 let went = matches!(change.kind, Some(Count::RouteDelete));
-                if change.leaves || went && K::is_wasteful(routes) {
+                let switched = algorithm != K::main_algorithm(routes);
+                if change.leaves || switched || went && K::is_wasteful(routes) {
                     Then::Tidy
                 } else {
                     Then::Nothing
@@ -359,20 +403,20 @@ impl<K: Kind> Mirror<K> {
                     counts.count(Count::OutOfMemory);
                 }
                 drop(guard);
-                self.stop_locked(&mut inner, why);
+                self.stop_locked(inner, why);
                 Then::Load
             }
         }
     }
 
-    fn account(net: &Net, counts: &Counts, change: &Change) {
+    fn account(&self, counts: &Counts, change: &Change) {
         if let Some(kind) = change.kind {
             counts.count(kind);
         }
         counts.add(Count::DropFib, change.dropped_by_route);
         counts.add(Count::DropNexthop, change.dropped_by_path);
         if change.outdates_served {
-            K::outdate(net);
+            K::outdate(self.net);
         }
     }
 
@@ -393,6 +437,10 @@ impl<K: Kind> Mirror<K> {
         drop(guard);
         let retired = self.serving.replace(None);
         self.generation.step();
+        if retired.is_some() {
+            // Nobody will tell whoever keeps a dst from us when its route changes.
+            K::outdate(self.net);
+        }
         if retired.is_some() || left.is_some() {
             // Whoever starts again sweeps first, so this slot is empty.
             inner.waste = Some(Waste(retired, left));
@@ -413,6 +461,14 @@ impl<K: Kind> Mirror<K> {
         self.stop_locked(&mut inner, why);
         drop(inner);
         drop(queue);
+    }
+
+    /// Whether nothing keeps the routes from being read now. To be asked again in [`REST_MS`] if not.
+    pub(crate) fn has_rested(&self) -> bool {
+        match &mut self.inner.lock().phase {
+            Phase::Filling(filling) => filling.has_rested(time::now_ms()),
+            _ => true,
+        }
     }
 
     /// Frees what an earlier stop left.
@@ -448,6 +504,17 @@ impl<K: Kind> Mirror<K> {
     pub(crate) fn sizes(&self) -> Sizes {
         self.with_routes(|routes, serving| K::sizes(routes, serving))
             .unwrap_or_default()
+    }
+
+    /// Prefixes of all tables.
+    pub(crate) fn prefixes(&self) -> usize {
+        self.with_routes(|routes, _| K::prefixes(routes))
+            .unwrap_or(0)
+    }
+
+    /// The algorithm of the main table, if the mirror is in sync.
+    pub(crate) fn algorithm(&self) -> Option<Algorithm> {
+        self.with_routes(|routes, _| K::main_algorithm(routes))
     }
 
     /// Sets the bytes that the tables may take, from now on.
@@ -503,6 +570,12 @@ impl Mirror<Ipv6> {
 }
 
 impl Mirror<Ipv4> {
+    /// Gives all cached routes back; says how many there were.
+    pub(crate) fn flush(&self) -> u64 {
+        self.with_routes(|routes, serving| routes.nexthops().drop_all(serving.nexthops()))
+            .unwrap_or(0)
+    }
+
     /// Takes out what is left of next hops that are gone. `false`: there is more to come.
     ///
     /// # Context

@@ -45,7 +45,7 @@ impl<K> Queue<K> {
         let chunks = n.div_ceil(CHUNK).max(1);
         let mut spare = KVVec::with_capacity(chunks, GFP_KERNEL_ACCOUNT)?;
         for _ in 0..chunks {
-            let chunk = KVec::with_capacity(CHUNK, GFP_KERNEL_ACCOUNT)?;
+            let chunk = KVec::with_capacity(n.min(CHUNK), GFP_KERNEL_ACCOUNT)?;
             spare.push(chunk, GFP_KERNEL_ACCOUNT)?;
         }
         Ok(Self {

@@ -7,6 +7,7 @@
 //! [`super::ipv6`].
 
 use super::bulk::Bulk;
+use super::filter::Filter;
 use super::others;
 use super::Sizes;
 use super::Why;
@@ -40,6 +41,8 @@ impl Which {
 
 /// The reader's side.
 pub(super) struct Tables<F: Family> {
+    /// Of the local table.
+    filter: Filter,
     local: lpm::Table<F>,
     main: lpm::Table<F>,
     others: others::Tables<F>,
@@ -50,6 +53,7 @@ impl<F: Family> Tables<F> {
     #[inline]
     pub(super) fn lookup(&self, which: Which, addr: F::Addr) -> lpm::Value {
         match which {
+            Which::Local if !self.filter.admits::<F>(addr) => 0,
             Which::Local => self.local.lookup(addr),
             Which::Main => self.main.lookup(addr),
             Which::Other(id) => self.others.get(id).map_or(0, |table| table.lookup(addr)),
@@ -89,6 +93,7 @@ impl<F: Family> Writers<F> {
         local.set_algorithm(algorithm);
         main.set_algorithm(algorithm);
         let tables = Tables {
+            filter: Filter::new(),
             local: local_table,
             main: main_table,
             others: others::Tables::new(),
@@ -142,6 +147,11 @@ impl<F: Family> Writers<F> {
             memory: self.bytes(),
             ..Sizes::default()
         }
+    }
+
+    /// The algorithm of the main table.
+    pub(super) fn algorithm(&self) -> Algorithm {
+        self.main.algorithm()
     }
 
     /// Prefixes of the main table.
@@ -222,6 +232,9 @@ impl<F: Family> Writers<F> {
         flags: Flags,
     ) -> Result<lpm::Value, Why> {
         self.open(tables, which, flags)?;
+        if which == Which::Local {
+            tables.filter.add(prefix);
+        }
         let old = self.change(tables, which, |writer, table| {
             writer.insert(table, prefix, value, flags)
         })?;
@@ -237,9 +250,13 @@ impl<F: Family> Writers<F> {
         prefix: Prefix<F>,
         flags: Flags,
     ) -> Result<lpm::Value, Why> {
-        Ok(self.change(tables, which, |writer, table| {
+        let old = self.change(tables, which, |writer, table| {
             writer.remove(table, prefix, flags)
-        })?)
+        })?;
+        if which == Which::Local {
+            tables.filter.removed(&self.local);
+        }
+        Ok(old)
     }
 
     /// Builds a table, which is empty, at once. `unused` is called with each value that a later
@@ -256,9 +273,15 @@ impl<F: Family> Writers<F> {
         unused: impl FnMut(lpm::Value),
     ) -> Result<(), Why> {
         self.open(tables, which, GFP_KERNEL_ACCOUNT)?;
+        if which == Which::Local {
+            tables.filter.admit_all();
+        }
         self.change(tables, which, |writer, table| {
             bulk.build(writer, table, unused)
         })?;
+        if which == Which::Local {
+            tables.filter.recount(&self.local);
+        }
         self.peak = self.peak.max(self.len());
         Ok(())
     }

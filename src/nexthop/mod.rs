@@ -19,6 +19,8 @@
 //! tables finds an unbound record at worst.
 
 use crate::sys::fib::FibInfo;
+use crate::sys::net::Net;
+use crate::sys::nexthop::DropReason;
 use crate::sys::nexthop::NextHop;
 use crate::sys::nexthop::Records;
 use crate::sys::nexthop::RecordsWriter;
@@ -55,11 +57,13 @@ pub(crate) struct NextHops {
     /// First record of each hash chain; 0 ends a chain. Its length is a power of two.
     buckets: KVec<u32>,
     bound: u32,
+    /// For tracers.
+    net: &'static Net,
 }
 
 impl NextHops {
     /// No next hops.
-    pub(crate) fn new(flags: Flags) -> Result<(Records, Self)> {
+    pub(crate) fn new(net: &'static Net, flags: Flags) -> Result<(Records, Self)> {
         let (records, writer) = Records::new();
         let buckets = KVec::from_elem(0, BUCKETS_MIN, flags)?;
         Ok((
@@ -68,6 +72,7 @@ impl NextHops {
                 writer,
                 buckets,
                 bound: 0,
+                net,
             },
         ))
     }
@@ -224,7 +229,7 @@ impl NextHops {
         let w = self.writer.writing();
         // In this order: an unbound record is not filled again.
         nh.unbind(w);
-        let dropped = nh.drop_dst(w);
+        let dropped = nh.drop_dst(self.net, DropReason::Route, w);
         self.bound = self.bound.saturating_sub(1);
         Given { dropped, served }
     }
@@ -265,13 +270,14 @@ impl NextHops {
     fn drop_where(
         &mut self,
         records: &Records,
+        why: DropReason,
         mut which: impl FnMut(&NextHop, Writing<'_>) -> bool,
     ) -> u64 {
         let mut dropped = 0u64;
         for id in 1..self.writer.len() {
             let w = self.writer.writing();
             if let Some(nh) = records.get(id) {
-                if which(nh, w) && nh.drop_dst(w) {
+                if which(nh, w) && nh.drop_dst(self.net, why, w) {
                     dropped = dropped.wrapping_add(1);
                 }
             }
@@ -281,17 +287,26 @@ impl NextHops {
 
     /// Drops the cached routes that lead out of device `ifindex`.
     pub(crate) fn drop_device(&mut self, records: &Records, ifindex: c_int) -> u64 {
-        self.drop_where(records, |nh, w| nh.ifindex(w) == ifindex)
+        self.drop_where(records, DropReason::Device, |nh, w| {
+            nh.ifindex(w) == ifindex
+        })
+    }
+
+    /// Drops all cached routes.
+    pub(crate) fn drop_all(&mut self, records: &Records) -> u64 {
+        self.drop_where(records, DropReason::Flush, |_, _| true)
     }
 
     /// Drops the cached routes of `fi`.
     pub(crate) fn drop_route(&mut self, records: &Records, fi: &FibInfo) -> u64 {
-        self.drop_where(records, |nh, w| nh.is(fi, false, w) || nh.is(fi, true, w))
+        self.drop_where(records, DropReason::Path, |nh, w| {
+            nh.is(fi, false, w) || nh.is(fi, true, w)
+        })
     }
 
     /// Drops the cached routes of all that use next-hop objects.
     pub(crate) fn drop_objects(&mut self, records: &Records) -> u64 {
-        self.drop_where(records, |nh, w| nh.uses_object(w))
+        self.drop_where(records, DropReason::Path, |nh, w| nh.uses_object(w))
     }
 
     /// Gives every reference back, on routes and on dsts: no event will tell any more when they
@@ -301,7 +316,7 @@ impl NextHops {
             let w = self.writer.writing();
             if let Some(nh) = records.get(id) {
                 nh.unbind(w);
-                nh.drop_dst(w);
+                nh.drop_dst(self.net, DropReason::End, w);
             }
         }
         self.bound = 0;

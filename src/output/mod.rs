@@ -15,8 +15,11 @@
 use crate::control::counts::Count;
 use crate::control::counts::Counts;
 use crate::control::mismatches::Colons;
+use crate::control::netlink::IPV4;
+use crate::control::netlink::IPV6;
 use crate::mirror::ipv6::Match;
 use crate::netns::Namespace;
+use crate::sys::compat;
 use crate::sys::family::Ipv4;
 use crate::sys::family::Ipv6;
 use crate::sys::flow::Flows;
@@ -35,7 +38,6 @@ use crate::sys::time;
 use core::sync::atomic::AtomicBool;
 use core::sync::atomic::Ordering::Relaxed;
 use kernel::prelude::*;
-use kernel::sync::rcu;
 
 /// Looks at an IPv6 difference while routes keep changing, and the pause before each.
 const TRIES: u32 = 8;
@@ -149,7 +151,7 @@ impl Output {
         let lookups = Armed::new(Site::Lookup)?;
         // Whoever found the two before they were last taken back has left: with another namespace
         // armed nobody has waited for that.
-        rcu::synchronize_rcu();
+        compat::synchronize_rcu();
         let first = Count::LookupAnswered;
         let every = ns.settings().verify_every();
         let owner = core::ptr::from_ref(ns);
@@ -273,6 +275,8 @@ impl Output {
                 flows[0],
                 flows[1]
             );
+            ns.events().wrong_flows(ns.net(), IPV4, flows[0]);
+            ns.events().wrong_flows(ns.net(), IPV6, flows[1]);
             ns.ipv4().cache().flush();
             ns.ipv6().cache().flush();
         }
@@ -282,6 +286,7 @@ impl Output {
                 "the last routes of {} sockets differed from the kernel's\n",
                 wrong
             );
+            ns.events().wrong_sockets(ns.net(), wrong);
             self.ipv4.forget_sockets();
         }
         if let Some(again) = again {
@@ -296,6 +301,7 @@ impl Output {
                     addr[2],
                     addr[3]
                 );
+                ns.events().wrong_lookup(ns.net(), IPV4, &addr[..4]);
             }
             self.ipv4.seen();
         }
@@ -308,6 +314,8 @@ impl Output {
                     "a lookup of {} in the main table differed from the kernel's\n",
                     Colons(addr)
                 );
+                ns.events()
+                    .wrong_lookup(ns.net(), IPV6, &addr.to_be_bytes());
             }
             self.ipv6.seen();
         }

@@ -17,6 +17,8 @@
 #include <net/ip_fib.h>
 #include <net/net_namespace.h>
 #include <net/nexthop.h>
+#include <uapi/linux/altfib.h>
 
 #include "helpers.h"
+#include "altfib_trace.h"
 

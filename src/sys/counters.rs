@@ -68,6 +68,15 @@ impl<const N: usize> Counters<N> {
         }
     }
 
+    /// As [`Counters::count`], for a counter that no interrupt counts.
+    #[inline]
+    pub(crate) fn count_packet(&self, i: u32) {
+        if let Some(area) = self.at(i) {
+            // SAFETY: As in `count`.
+            unsafe { bindings::count_packet(area, i) };
+        }
+    }
+
     /// Adds `v` to counter `i` of this CPU.
     pub(crate) fn add(&self, i: u32, v: u64) {
         if let Some(area) = self.at(i) {

@@ -3,11 +3,12 @@
 //! What the processor can do beyond the kernel's baseline.
 //!
 //! C's `hweight64()` is patched at boot, which Rust cannot have: it is a static inline around an
-//! `ALTERNATIVE()`, and so a call and no instruction. A static key chooses here.
+//! `ALTERNATIVE()`, and so a call and no instruction. A static key chooses here, or a flag where
+//! these are no jumps.
 
 use super::bindings;
 
-/// Finds out. Until then, and where static keys are no jumps, the portable ways are taken.
+/// Finds out. Until then the portable ways are taken.
 ///
 /// # Context
 ///
@@ -20,7 +21,7 @@ pub(crate) fn detect() {
 /// The number of bits that are set.
 #[inline(always)]
 pub(super) fn count_ones(v: u64) -> u32 {
-    #[cfg(all(CONFIG_X86_64, CONFIG_JUMP_LABEL))]
+    #[cfg(CONFIG_X86_64)]
     if has_popcnt() {
         let n: u64;
         // SAFETY: The processor has the instruction, which reads and writes registers only.
@@ -54,4 +55,17 @@ extern "C" {
 fn has_popcnt() -> bool {
     // SAFETY: A static key that `helpers.c` defines.
     unsafe { kernel::jump_label::static_branch_unlikely!(altfib_has_popcnt, Key, key) }
+}
+
+#[cfg(all(CONFIG_X86_64, not(CONFIG_JUMP_LABEL)))]
+extern "C" {
+    static altfib_popcnt: bool;
+}
+
+#[cfg(all(CONFIG_X86_64, not(CONFIG_JUMP_LABEL)))]
+#[inline(always)]
+fn has_popcnt() -> bool {
+    // SAFETY: A flag that `helpers.c` defines, and that `detect()` alone changes, before the tables
+    // are used.
+    unsafe { altfib_popcnt }
 }

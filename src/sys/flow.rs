@@ -10,8 +10,10 @@ use super::family::Ipv4;
 use super::family::Ipv6;
 use super::net::Net;
 use super::nexthop::NextHop;
+use super::nexthop::Slot;
 use super::outcome::Outcome;
 use super::packet::Difference;
+use super::packet::Dst;
 use super::packet::Packet;
 use super::packet::Verdict;
 use super::packet6::Difference6;
@@ -40,6 +42,12 @@ impl Generation {
     pub(crate) fn step(&self) {
         // ORDERING: Full, so that it is seen between what is before and what is behind it.
         self.0.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// The number now.
+    pub(crate) fn get(&self) -> u32 {
+        // ORDERING: As above.
+        self.0.load(Ordering::SeqCst)
     }
 
     /// Something else has changed, at once.
@@ -278,6 +286,18 @@ impl Flows<Ipv4> {
         }
         Some(Verdict::from_raw(verdict, Difference::from_raw(difference)))
     }
+
+    /// What is kept of the packet's flow, on any CPU, and its route if that holds; nothing is done.
+    pub(crate) fn peek<'a>(
+        &self,
+        packet: &Packet<'_>,
+        _rcu: ReadSide<'a>,
+    ) -> (Slot, Option<Dst<'a>>) {
+        let mut dst = core::ptr::null();
+        // SAFETY: All are valid, and RCU is held.
+        let state = unsafe { bindings::flow_peek(self.as_ptr(), packet.raw(), &mut dst) };
+        (Slot::from_raw(state), Dst::new(dst))
+    }
 }
 
 impl Flows<Ipv6> {
@@ -341,5 +361,17 @@ impl Flows<Ipv6> {
             verdict,
             Difference6::from_raw(difference),
         ))
+    }
+
+    /// As for IPv4.
+    pub(crate) fn peek<'a>(
+        &self,
+        packet: &Packet6<'_>,
+        _rcu: ReadSide<'a>,
+    ) -> (Slot, Option<Dst<'a>>) {
+        let mut dst = core::ptr::null();
+        // SAFETY: All are valid, and RCU is held.
+        let state = unsafe { bindings::flow_peek6(self.as_ptr(), packet.raw(), &mut dst) };
+        (Slot::from_raw(state), Dst::new(dst))
     }
 }

@@ -48,6 +48,7 @@
 #include <asm/cpufeature.h>
 #endif
 
+#include "altfib_trace.h"
 #include "helpers.h"
 
 MODULE_VERSION(ALTFIB_VERSION);
@@ -63,19 +64,40 @@ const char *altfib_helper_mode_param(void)
 
 /* ---- the processor ---------------------------------------------------- */
 
-/* Read by src/sys/cpu.rs. */
+/* Read by src/sys/cpu.rs, the flag where a static key would be a call. */
 DEFINE_STATIC_KEY_FALSE(altfib_has_popcnt);
+bool altfib_popcnt;
 
 /* Context: process, before the tables are used. */
 void altfib_helper_detect_cpu(void)
 {
 #ifdef CONFIG_X86_64
-	if (boot_cpu_has(X86_FEATURE_POPCNT))
+	altfib_popcnt = boot_cpu_has(X86_FEATURE_POPCNT);
+	if (altfib_popcnt)
 		static_branch_enable(&altfib_has_popcnt);
 #endif
 }
 
 /* ---- one packet ------------------------------------------------------- */
+
+/* Not inlined: it would cost its callers registers. */
+static noinline void altfib_count_anywhere(u64 __percpu *counter)
+{
+	this_cpu_inc(*counter);
+}
+
+/*
+ * Where the processor can't add to a per-CPU variable in one instruction,
+ * this_cpu_inc() turns interrupts off, which is not needed here. A packet comes
+ * with bottom halves off, but for one that a process has let out of a queue.
+ */
+static __always_inline void altfib_count_packet(u64 __percpu *counter)
+{
+	if (likely(softirq_count()))
+		__this_cpu_inc(*counter);
+	else
+		altfib_count_anywhere(counter);
+}
 
 /* fib_rule_match() of net/core/fib_rules.c, for a flow without an output device or a tunnel. */
 static bool altfib_rule_matches(struct fib_rule *rule, struct fib_rules_ops *ops,
@@ -224,6 +246,28 @@ static const struct net_device *altfib_vrf_member(struct net *net, const struct 
 }
 
 /*
+ * inet_lookup_ifaddr_rcu(), which is not exported: is addr one of the
+ * namespace's own? altfib_helper_ifaddr_hash_ok() proves the hash at load.
+ */
+#define ALTFIB_IFADDR_SHIFT	8
+
+static u32 altfib_ifaddr_hash(const struct net *net, __be32 addr)
+{
+	return hash_32(__ipv4_addr_hash(addr, net_hash_mix(net)), ALTFIB_IFADDR_SHIFT);
+}
+
+static bool altfib_is_own_address(const struct net *net, __be32 addr)
+{
+	const struct in_ifaddr *ifa;
+
+	hlist_for_each_entry_rcu(ifa, &net->ipv4.inet_addr_lst[altfib_ifaddr_hash(net, addr)],
+				 addr_lst)
+		if (ifa->ifa_local == addr)
+			return true;
+	return false;
+}
+
+/*
  * Every test that ip_route_input_slow() would make before its lookup, and
  * every condition under which an attached dst would change what happens.
  * The order is that of cost and likelihood, not of the kernel's.
@@ -244,6 +288,7 @@ enum altfib_outcome altfib_helper_read_packet(struct sk_buff *skb,
 	struct in_device *in_dev;
 	__be32 saddr = iph->saddr;
 	__be32 daddr = iph->daddr;
+	u8 flags = 0;
 	bool rules;
 
 	/* Metadata, loopback's own route, a route somebody attached before. */
@@ -293,46 +338,25 @@ enum altfib_outcome altfib_helper_read_packet(struct sk_buff *skb,
 	pkt->daddr = ntohl(daddr);
 	pkt->saddr = ntohl(saddr);
 	pkt->rp_filter = IN_DEV_RPFILTER(in_dev);
-	pkt->in_flags = 0;
 	if (IN_DEV_FORWARD(in_dev))
-		pkt->in_flags |= ALTFIB_IN_FORWARDING;
+		flags |= ALTFIB_IN_FORWARDING;
 	if (IN_DEV_ACCEPT_LOCAL(in_dev))
-		pkt->in_flags |= ALTFIB_IN_ACCEPT_LOCAL;
+		flags |= ALTFIB_IN_ACCEPT_LOCAL;
 	/* fib_validate_source() looks the source up then. */
 	if (net->ipv4.fib_has_custom_local_routes || rules)
-		pkt->in_flags |= ALTFIB_IN_CUSTOM_LOCAL;
+		flags |= ALTFIB_IN_CUSTOM_LOCAL;
 	if (unlikely(rules)) {
-		pkt->in_flags |= ALTFIB_IN_RULES;
+		flags |= ALTFIB_IN_RULES;
 		if (IN_DEV_SRC_VMARK(in_dev))
-			pkt->in_flags |= ALTFIB_IN_SRC_VMARK;
+			flags |= ALTFIB_IN_SRC_VMARK;
 	}
 	if (rcu_access_pointer(in_dev->ifa_list))
-		pkt->in_flags |= ALTFIB_IN_HAS_ADDRESS;
+		flags |= ALTFIB_IN_HAS_ADDRESS;
+	if (!pkt->rp_filter && !(flags & (ALTFIB_IN_ACCEPT_LOCAL | ALTFIB_IN_CUSTOM_LOCAL)) &&
+	    altfib_is_own_address(net, saddr))
+		flags |= ALTFIB_IN_OWN_SOURCE;
+	pkt->in_flags = flags;
 	return ALTFIB_NO_OBJECTION;
-}
-
-/*
- * inet_lookup_ifaddr_rcu(), which is not exported: is addr one of the
- * namespace's own? altfib_helper_ifaddr_hash_ok() proves the hash at load.
- */
-#define ALTFIB_IFADDR_SHIFT	8
-
-static u32 altfib_ifaddr_hash(const struct net *net, __be32 addr)
-{
-	return hash_32(__ipv4_addr_hash(addr, net_hash_mix(net)), ALTFIB_IFADDR_SHIFT);
-}
-
-bool altfib_helper_is_own_address(const struct altfib_packet *pkt)
-{
-	struct net *net = pkt->net;
-	__be32 addr = htonl(pkt->saddr);
-	const struct in_ifaddr *ifa;
-
-	hlist_for_each_entry_rcu(ifa, &net->ipv4.inet_addr_lst[altfib_ifaddr_hash(net, addr)],
-				 addr_lst)
-		if (ifa->ifa_local == addr)
-			return true;
-	return false;
 }
 
 /* Each address of the namespace must stand in the bucket where we look for it. */
@@ -413,7 +437,8 @@ static bool altfib_socket_claims(struct net *net, struct sk_buff *skb)
 /* ---- next hops -------------------------------------------------------- */
 
 /* The path that fib_table_lookup() would take, or why it is not ours to say. */
-static enum altfib_outcome altfib_single_path(struct fib_info *fi, struct fib_nh_common **path)
+static __always_inline enum altfib_outcome
+altfib_single_path(struct fib_info *fi, struct fib_nh_common **path)
 {
 	struct fib_nh_common *nhc;
 
@@ -806,6 +831,32 @@ static noinline enum altfib_outcome altfib_check_exceptions(const struct altfib_
 }
 
 /*
+ * The path that the packet takes along nh.
+ *
+ * Return: ALTFIB_NO_OBJECTION and *path, or a null one and *choice where that is
+ * made already, since it was one of several; else the reason.
+ */
+static __always_inline enum altfib_outcome altfib_find_path(const struct altfib_packet *pkt,
+							    const struct altfib_nexthop *nh,
+							    struct fib_nh_common **path,
+							    struct altfib_choice *choice)
+{
+	struct fib_info *fi = rcu_dereference(nh->fi);
+	enum altfib_outcome reason;
+
+	if (unlikely(!fi))
+		return ALTFIB_BUSY;
+	reason = altfib_single_path(fi, path);
+	if (unlikely(reason == ALTFIB_MULTIPATH)) {
+		*path = NULL;
+		return altfib_find_member(pkt, nh, fi, choice);
+	}
+	if (unlikely(reason != ALTFIB_NO_OBJECTION))
+		return reason;
+	return nh->type == RTN_LOCAL ? ALTFIB_NO_OBJECTION : altfib_check_path(pkt, *path);
+}
+
+/*
  * The cached dst of nh, if the kernel's own lookup would find it for this
  * packet: same path, same exceptions, same redirects.
  *
@@ -819,22 +870,10 @@ static __always_inline enum altfib_outcome altfib_find_dst(const struct altfib_p
 	enum altfib_outcome reason;
 	struct fib_nh_common *nhc;
 	struct dst_entry *dst;
-	struct fib_info *fi;
 
-	fi = rcu_dereference(nh->fi);
-	if (unlikely(!fi))
-		return ALTFIB_BUSY;
-	reason = altfib_single_path(fi, &nhc);
-	if (unlikely(reason == ALTFIB_MULTIPATH))
-		return altfib_find_member(pkt, nh, fi, choice);
-	if (unlikely(reason != ALTFIB_NO_OBJECTION))
+	reason = altfib_find_path(pkt, nh, &nhc, choice);
+	if (unlikely(reason != ALTFIB_NO_OBJECTION || !nhc))
 		return reason;
-
-	if (nh->type != RTN_LOCAL) {
-		reason = altfib_check_path(pkt, nhc);
-		if (unlikely(reason != ALTFIB_NO_OBJECTION))
-			return reason;
-	}
 
 	/* The owner first: whoever sees the new one sees no older route. */
 	if (unlikely(smp_load_acquire(&nh->nhc) != nhc))
@@ -855,11 +894,19 @@ static __always_inline enum altfib_outcome altfib_find_dst(const struct altfib_p
 /* Packets until the next one that is to be verified, less one. */
 static DEFINE_PER_CPU(u32, altfib_unverified);
 
-/* Of every so many one is due; left counts down to it. */
+static noinline u32 altfib_dec_anywhere(u32 __percpu *left)
+{
+	return this_cpu_dec_return(*left);
+}
+
+/* Of every so many one is due; left counts down to it, as altfib_count_packet() counts. */
 static __always_inline bool altfib_due(u32 __percpu *left, u32 every)
 {
+	u32 now = likely(softirq_count()) ? __this_cpu_dec_return(*left) :
+					    altfib_dec_anywhere(left);
+
 	/* Negative is large: due by count, or since the interval has become shorter. */
-	if (likely((u32)this_cpu_dec_return(*left) < every - 1))
+	if (likely(now < every - 1))
 		return false;
 	this_cpu_write(*left, every - 1);
 	return true;
@@ -1120,6 +1167,8 @@ enum altfib_fill altfib_helper_slot_fill(struct net *net, struct altfib_nexthop 
 	WRITE_ONCE(nh->ifindex, nhc->nhc_oif);
 	WRITE_ONCE(nh->served, 1);
 	rcu_assign_pointer(nh->dst, &rt->dst);
+	if (old)
+		trace_dst_drop(net, old, false, ALTFIB_DROP_STALE);
 	dst_release(old);
 	if (outdated)
 		kfree_rcu(outdated, rcu);
@@ -1134,7 +1183,8 @@ out:
  *
  * Return: whether the slot held a route.
  */
-bool altfib_helper_slot_drop(struct altfib_nexthop *nh)
+bool altfib_helper_slot_drop(const struct net *net, struct altfib_nexthop *nh,
+			     enum altfib_drop why)
 {
 	struct altfib_exceptions *exceptions;
 	struct dst_entry *old;
@@ -1145,6 +1195,8 @@ bool altfib_helper_slot_drop(struct altfib_nexthop *nh)
 	exceptions = rcu_dereference_protected(nh->exceptions, true);
 	RCU_INIT_POINTER(nh->exceptions, NULL);
 	altfib_slot_unlock(nh);
+	if (old)
+		trace_dst_drop(net, old, false, why);
 	dst_release(old);
 	if (exceptions)
 		kfree_rcu(exceptions, rcu);
@@ -1164,6 +1216,24 @@ enum altfib_slot_state altfib_helper_slot_state(const struct net *net,
 								     ALTFIB_SLOT_STALE;
 	rcu_read_unlock();
 	return state;
+}
+
+/* Where a packet at PRE_ROUTING came in, or its VRF. */
+int altfib_helper_packet_iif(const struct sk_buff *skb)
+{
+	return skb->dev->ifindex;
+}
+
+/* Device of a next hop that has one path, or 0. Context: RCU read side. */
+int altfib_helper_nexthop_oif(const struct altfib_nexthop *nh)
+{
+	struct fib_info *fi = rcu_dereference(nh->fi);
+	const struct fib_nh_common *nhc;
+
+	if (!fi || fib_info_num_path(fi) != 1)
+		return 0;
+	nhc = fib_info_nhc(fi, 0);
+	return nhc ? nhc->nhc_oif : 0;
 }
 
 /* Give the record its reference on fi. Context: the mirror's lock held. */
@@ -1266,26 +1336,19 @@ static int altfib_lookup(const struct net *net, u32 id, const struct flowi4 *fl4
 }
 
 /*
- * Does the kernel's lookup of daddr (host order) in a table, or without policy
- * rules if table is 0, find the route of nh, or nothing if nh is NULL?
+ * Is what the kernel's lookup has found the route of nh, or nothing if nh is NULL?
  *
  * Context: RCU read side.
  *
  * Return: 1 yes, 0 no, -1 packets for nh are left to the kernel anyway.
  */
-int altfib_helper_audit(struct net *net, u32 table, u32 daddr, const struct altfib_nexthop *nh)
+static int altfib_same_route(const struct altfib_nexthop *nh, int err,
+			     const struct fib_result *res)
 {
-	struct flowi4 fl4 = {
-		.daddr = htonl(daddr),
-		.flowi4_scope = RT_SCOPE_UNIVERSE,
-	};
 	enum altfib_outcome reason;
-	struct fib_result res;
 	struct fib_nh_common *nhc;
 	struct fib_info *fi;
-	int err;
 
-	err = altfib_lookup(net, table, &fl4, &res);
 	if (!nh)
 		return err == -EAGAIN;
 	/* The kernel goes on behind such a route: to a shorter one, or another table. */
@@ -1300,7 +1363,26 @@ int altfib_helper_audit(struct net *net, u32 table, u32 daddr, const struct altf
 	reason = altfib_single_path(fi, &nhc);
 	if (reason != ALTFIB_NO_OBJECTION && reason != ALTFIB_MULTIPATH)
 		return -1;
-	return !err && res.fi == fi && res.type == nh->type;
+	return !err && res->fi == fi && res->type == nh->type;
+}
+
+/*
+ * As altfib_same_route(), for the kernel's lookup of daddr (host order) in a table,
+ * or without policy rules if table is 0.
+ *
+ * Context: RCU read side.
+ */
+int altfib_helper_audit(struct net *net, u32 table, u32 daddr, const struct altfib_nexthop *nh)
+{
+	struct flowi4 fl4 = {
+		.daddr = htonl(daddr),
+		.flowi4_scope = RT_SCOPE_UNIVERSE,
+	};
+	struct fib_result res;
+	int err;
+
+	err = altfib_lookup(net, table, &fl4, &res);
+	return altfib_same_route(nh, err, &res);
 }
 
 /* Context: the mirror's lock held, so that nh->fi stays. */
@@ -1324,6 +1406,8 @@ void altfib_helper_nexthop_describe(const struct altfib_nexthop *nh,
 	if (nhc->nhc_gw_family == AF_INET)
 		info->gateway = (__force u32)nhc->nhc_gw.ipv4;
 	info->gateway_v6 = nhc->nhc_gw_family == AF_INET6;
+	if (info->gateway_v6)
+		memcpy(info->gateway6, &nhc->nhc_gw.ipv6, sizeof(info->gateway6));
 	info->ifindex = nhc->nhc_oif;
 	if (nhc->nhc_dev)
 		strscpy(info->device, nhc->nhc_dev->name, sizeof(info->device));
@@ -1378,6 +1462,12 @@ void altfib_helper_counters_free(u64 __percpu *counters)
 void altfib_helper_count(u64 __percpu *counters, unsigned int i)
 {
 	this_cpu_inc(counters[i]);
+}
+
+/* For a counter that no interrupt counts. */
+void altfib_helper_count_packet(u64 __percpu *counters, unsigned int i)
+{
+	altfib_count_packet(&counters[i]);
 }
 
 void altfib_helper_count_add(u64 __percpu *counters, unsigned int i, u64 n)
@@ -1471,6 +1561,23 @@ struct proc_dir_entry *altfib_helper_proc_net_stat(const struct net *net)
 	return net->proc_net_stat;
 }
 
+/* Whether a device is up that brings packets from elsewhere. */
+bool altfib_helper_has_device(struct net *net)
+{
+	struct net_device *dev;
+	bool up = false;
+
+	rcu_read_lock();
+	for_each_netdev_rcu(net, dev) {
+		if (!(dev->flags & IFF_LOOPBACK) && dev->flags & IFF_UP) {
+			up = true;
+			break;
+		}
+	}
+	rcu_read_unlock();
+	return up;
+}
+
 int altfib_helper_netdev_ifindex(void *info, struct net **net)
 {
 	struct net_device *dev = netdev_notifier_info_to_dev(info);
@@ -1486,6 +1593,7 @@ int altfib_helper_netdev_ifindex(void *info, struct net **net)
 #include "helpers_sockets.c"
 #include "helpers_arm.c"
 #include "helpers_fastpath.c"
+#include "helpers_netlink.c"
 #ifdef ALTFIB_BENCH
 #include "helpers_bench.c"
 #endif

@@ -77,6 +77,7 @@ enum altfib_in_flags {
 	ALTFIB_IN_HAS_ADDRESS	= 8,
 	ALTFIB_IN_RULES		= 16,	/* policy rules choose the tables */
 	ALTFIB_IN_SRC_VMARK	= 32,	/* with rules: the source's by the mark, too */
+	ALTFIB_IN_OWN_SOURCE	= 64,	/* if that alone is to be asked of the source */
 };
 
 /* One packet, read once: see altfib_read_packet(). */
@@ -338,6 +339,7 @@ struct altfib_nexthop_info {
 	u8 paths;
 	u8 gateway_v6;
 	u8 reject;
+	u8 gateway6[16];
 	char device[16];
 };
 
@@ -347,6 +349,8 @@ struct altfib_route6_info {
 	u32 metric;
 	u32 flags;			/* RTF_* */
 	u32 paths;
+	int ifindex;
+	u8 type;			/* RTN_* */
 	char device[16];
 };
 
@@ -361,5 +365,75 @@ enum altfib_slot_state {
 	ALTFIB_SLOT_STALE,
 	ALTFIB_SLOT_CACHED,
 };
+
+/* What a lookup of a destination has given, for the tracepoint. */
+enum altfib_found {
+	ALTFIB_FOUND_NONE,
+	ALTFIB_FOUND_ROUTE,
+	ALTFIB_FOUND_LOCAL_PREFIX,	/* of a local route shorter than a host's */
+	ALTFIB_FOUND_UNCLEAR,		/* policy rules, or a prefix that is the kernel's */
+};
+
+/* Why a cached route is given back, for the tracepoint. */
+enum altfib_drop {
+	ALTFIB_DROP_DEVICE,		/* its device has changed, or goes */
+	ALTFIB_DROP_ROUTE,		/* the last prefix of the next hop went */
+	ALTFIB_DROP_NEXTHOP,		/* a path came or went, or a next-hop object changed */
+	ALTFIB_DROP_STALE,		/* outdated, and found so by a packet or a collection */
+	ALTFIB_DROP_EVICT,		/* for another flow */
+	ALTFIB_DROP_AGE,		/* its flow was not used */
+	ALTFIB_DROP_FLUSH,		/* with all others */
+	ALTFIB_DROP_END,		/* altfib's service ends, or starts anew */
+};
+
+/* What somebody asks by netlink. */
+struct altfib_nl_request {
+	u8 dst[16];			/* IPv4: the first four */
+	u8 src[16];
+	u32 iif;			/* 0: the host's own packets */
+	u32 mark;
+	u32 table;
+	u8 family;			/* AF_*, or 0 for both */
+	u8 dscp;
+	bool has_src;
+	bool has_mark;
+	bool has_dscp;
+	bool has_table;
+};
+
+/* Where a dump is. All zero is the start. */
+struct altfib_nl_cursor {
+	u8 addr[16];
+	u32 table;
+	u32 id;
+	u8 family;
+	u8 len;
+	bool inside;			/* addr and len are those of the last one */
+};
+
+/* What the kernel does with a packet, for people. */
+struct altfib_kernels {
+	u8 prefix[16];			/* IPv4: the first four */
+	u8 gateway[16];
+	u32 table;
+	u32 metric;
+	u32 paths;
+	u32 reason;			/* enum skb_drop_reason, or 0 */
+	int error;			/* positive, or 0 */
+	int ifindex;
+	s8 agrees;			/* with altfib: 1 yes, 0 no, -1 altfib has no say */
+	u8 prefix_len;
+	u8 gateway_family;		/* AF_*, or 0 */
+	u8 type;			/* RTN_* */
+	bool has_prefix;
+	char device[16];
+};
+
+/* What Rust has to say; see sys/netlink.rs. Process context. */
+int altfib_rust_nl_reply(struct net *net, u8 cmd, const struct altfib_nl_request *request,
+			 struct sk_buff *skb, const char **why);
+int altfib_rust_nl_list(struct net *net, u8 cmd, const struct altfib_nl_request *request,
+			struct altfib_nl_cursor *cursor, struct sk_buff *skb, unsigned int *seq);
+int altfib_rust_nl_audit_start(struct net *net);
 
 #endif /* ALTFIB_HELPERS_H */

@@ -28,25 +28,14 @@ static __always_inline enum altfib_outcome altfib_find_kernels(const struct altf
 {
 	enum altfib_outcome reason;
 	struct fib_nh_common *nhc;
-	struct fib_info *fi;
 	struct rtable *rt;
 
-	fi = rcu_dereference(nh->fi);
-	if (unlikely(!fi))
-		return ALTFIB_BUSY;
-	reason = altfib_single_path(fi, &nhc);
-	if (unlikely(reason == ALTFIB_MULTIPATH))
-		return altfib_find_member(pkt, nh, fi, choice);
-	if (unlikely(reason != ALTFIB_NO_OBJECTION))
+	reason = altfib_find_path(pkt, nh, &nhc, choice);
+	if (unlikely(reason != ALTFIB_NO_OBJECTION || !nhc))
 		return reason;
-	if (nh->type != RTN_LOCAL) {
-		reason = altfib_check_path(pkt, nhc);
-		if (unlikely(reason != ALTFIB_NO_OBJECTION))
-			return reason;
-		/* Whose they are is not noted anywhere. */
-		if (unlikely(rcu_access_pointer(nhc->nhc_exceptions)))
-			return ALTFIB_EXCEPTION;
-	}
+	/* Whose they are is not noted anywhere. */
+	if (unlikely(nh->type != RTN_LOCAL && rcu_access_pointer(nhc->nhc_exceptions)))
+		return ALTFIB_EXCEPTION;
 	rt = rcu_dereference(nhc->nhc_rth_input);
 	if (unlikely(!rt || !altfib_dst_valid(pkt->net, nh, rt) || !rt->rt_is_input ||
 		     rt->rt_flags & (RTCF_BROADCAST | RTCF_MULTICAST)))
@@ -147,7 +136,7 @@ struct altfib_flows {
 
 static void altfib_cache_count(const struct altfib_flows *t, enum altfib_cached what)
 {
-	this_cpu_inc(t->counters[t->first + what]);
+	altfib_count_packet(&t->counters[t->first + what]);
 }
 
 static void altfib_flow_key4(const struct altfib_packet *pkt, struct altfib_flow_key *key)
@@ -424,11 +413,38 @@ bool altfib_helper_is_for_this_host6(const struct sk_buff *skb)
 
 /* ---- who comes and who goes ------------------------------------------- */
 
+static noinline void altfib_trace_flow(const struct altfib_flows *t,
+				       const struct altfib_entry *e, enum altfib_cached why)
+{
+	enum altfib_drop drop;
+
+	switch (why) {
+	case ALTFIB_CACHE_EVICT:
+		drop = ALTFIB_DROP_EVICT;
+		break;
+	case ALTFIB_CACHE_STALE:
+		drop = ALTFIB_DROP_STALE;
+		break;
+	case ALTFIB_CACHE_AGE:
+		drop = ALTFIB_DROP_AGE;
+		break;
+	case ALTFIB_CACHE_FLUSH:
+		drop = ALTFIB_DROP_FLUSH;
+		break;
+	default:
+		/* It was not kept. */
+		return;
+	}
+	trace_call__dst_drop(t->net, e->dst, true, drop);
+}
+
 /* Nobody finds it any more. */
 static void altfib_flow_free(struct altfib_flows *t, struct altfib_entry *e,
 			     enum altfib_cached why)
 {
 	altfib_cache_count(t, why);
+	if (trace_dst_drop_enabled())
+		altfib_trace_flow(t, e, why);
 	atomic_dec(&t->entries);
 	/* Who has it attached is in a read side section, which the kernel waits for. */
 	dst_release(e->dst);

@@ -12,11 +12,6 @@
  * BPF programs of cgroups see no forwarded packet: there is no socket.
  */
 
-static void altfib_fast_count(u64 __percpu *counters, unsigned int first, enum altfib_fast what)
-{
-	this_cpu_inc(counters[first + what]);
-}
-
 /* What netfilter, IPsec and the caller say about both families. */
 static __always_inline enum altfib_fast
 altfib_fast_check(const struct net *net, const struct sk_buff *skb,
@@ -218,7 +213,7 @@ bool altfib_helper_fast(struct sk_buff *skb, const struct nf_hook_state *state,
 {
 	enum altfib_fast what = altfib_fast_forward(skb, state->net);
 
-	altfib_fast_count(counters, first, what);
+	altfib_count_packet(&counters[first + what]);
 	return what == ALTFIB_FAST_SENT;
 }
 
@@ -228,6 +223,6 @@ bool altfib_helper_fast6(struct sk_buff *skb, const struct nf_hook_state *state,
 {
 	enum altfib_fast what = altfib_fast_forward6(skb, state->net);
 
-	altfib_fast_count(counters, first, what);
+	altfib_count_packet(&counters[first + what]);
 	return what == ALTFIB_FAST_SENT;
 }

@@ -778,6 +778,7 @@ void altfib_helper_fib6_describe(const struct altfib_route6 *route,
 		goto out;
 	info->metric = rt->fib6_metric;
 	info->flags = rt->fib6_flags;
+	info->type = rt->fib6_type;
 	info->paths = 1 + READ_ONCE(rt->fib6_nsiblings);
 	if (rt->nh && nexthop_is_multipath(rt->nh)) {
 		info->paths = nexthop_num_path(rt->nh);
@@ -788,8 +789,10 @@ void altfib_helper_fib6_describe(const struct altfib_route6 *route,
 		goto out;
 	if (nh->fib_nh_gw_family == AF_INET6)
 		memcpy(info->gateway, &nh->fib_nh_gw6, sizeof(info->gateway));
-	if (nh->fib_nh_dev)
+	if (nh->fib_nh_dev) {
+		info->ifindex = nh->fib_nh_dev->ifindex;
 		strscpy(info->device, nh->fib_nh_dev->name, sizeof(info->device));
+	}
 out:
 	rcu_read_unlock();
 }

@@ -118,7 +118,13 @@ static DEFINE_PER_CPU(u32, altfib_unchecked);
 
 static bool altfib_check_due(const struct altfib_redirect *r)
 {
-	return altfib_due(&altfib_unchecked, READ_ONCE(r->every));
+	u32 every = READ_ONCE(r->every);
+
+	/* As altfib_due(), in any context. */
+	if (likely((u32)this_cpu_dec_return(altfib_unchecked) < every - 1))
+		return false;
+	this_cpu_write(altfib_unchecked, every - 1);
+	return true;
 }
 
 /* fib_lookup_good_nhc() */
@@ -339,6 +345,13 @@ static noinline int altfib_check_leaf(struct altfib_redirect *r, const struct al
 	return err;
 }
 
+static noinline void altfib_trace_result(const struct net *net, const struct flowi4 *flp,
+					 const struct fib_result *res)
+{
+	trace_call__lookup(net, AF_INET, 0, &flp->daddr, ALTFIB_FOUND_ROUTE, res->type,
+			   fib_info_num_path(res->fi) == 1 ? res->nhc->nhc_oif : 0);
+}
+
 static notrace int altfib_table_lookup(struct fib_table *tb, const struct flowi4 *flp,
 				       struct fib_result *res, int fib_flags)
 {
@@ -364,6 +377,8 @@ static notrace int altfib_table_lookup(struct fib_table *tb, const struct flowi4
 	if (unlikely(!altfib_read_record(leaf, head, tb, flp, res, fib_flags)))
 		goto left;
 	altfib_redirect_count(r, ALTFIB_LOOKUP_ANSWERED);
+	if (trace_lookup_enabled())
+		altfib_trace_result(r->net, flp, res);
 	return 0;
 left:
 	altfib_redirect_count(r, ALTFIB_LOOKUP_LEFT);
@@ -390,6 +405,16 @@ static struct fib6_node *altfib_node_of(const struct altfib_redirect *r,
 		return NULL;
 	/* Not linked yet, or not any more: no node. */
 	return rcu_dereference(rt->fib6_node);
+}
+
+/* Which of the node's routes it will be is for the kernel to say. */
+static noinline void altfib_trace_node(const struct net *net, const struct in6_addr *daddr,
+				       const struct fib6_node *fn)
+{
+	const struct fib6_info *rt = rcu_dereference(fn->leaf);
+
+	trace_call__lookup(net, AF_INET6, 0, daddr, ALTFIB_FOUND_ROUTE,
+			   rt ? rt->fib6_type : RTN_UNSPEC, 0);
 }
 
 static notrace struct fib6_node *altfib_node_lookup(struct fib6_node *root,
@@ -421,6 +446,8 @@ static notrace struct fib6_node *altfib_node_lookup(struct fib6_node *root,
 		return theirs;
 	}
 	altfib_redirect_count(r, ALTFIB_LOOKUP_ANSWERED);
+	if (trace_lookup_enabled())
+		altfib_trace_node(r->net, daddr, fn);
 	return fn;
 original:
 	return altfib_original_lookup6(root, daddr, saddr);

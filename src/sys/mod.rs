@@ -6,6 +6,7 @@
 
 #[cfg(altfib_bench)]
 pub(crate) mod bench;
+pub(crate) mod compat;
 pub(crate) mod counters;
 pub(crate) mod cpu;
 pub(crate) mod family;
@@ -19,6 +20,7 @@ pub(crate) mod module;
 pub(crate) mod net;
 pub(crate) mod netdev;
 pub(crate) mod netfilter;
+pub(crate) mod netlink;
 pub(crate) mod nexthop;
 pub(crate) mod outcome;
 pub(crate) mod packet;
@@ -32,6 +34,7 @@ pub(crate) mod seq;
 pub mod shared;
 pub(crate) mod sysctl;
 pub(crate) mod time;
+pub(crate) mod trace;
 pub(crate) mod work;
 
 /// The network headers that the `kernel` crate lacks, and our own C helpers.

@@ -3,6 +3,7 @@
 //! Network namespaces, and one value of ours in each of them.
 
 use super::bindings;
+use super::compat;
 use core::marker::PhantomData;
 use core::pin::Pin;
 use core::ptr::NonNull;
@@ -60,6 +61,12 @@ impl Net {
     pub(crate) fn address_hash_holds(&self) -> bool {
         // SAFETY: `self` is a valid namespace; the helper takes RCU itself.
         unsafe { bindings::ifaddr_hash_ok(self.as_ptr()) }
+    }
+
+    /// Whether a device is up, beside the loopback device.
+    pub(crate) fn has_device(&self) -> bool {
+        // SAFETY: `self` is a valid namespace; the helper takes RCU itself.
+        unsafe { bindings::has_device(self.as_ptr()) }
     }
 
     /// The namespace that the machine started with.
@@ -163,7 +170,7 @@ impl<T: PerNet> PerNetRegistration<T> {
         // bytes, is not used by anybody yet, and stays where it is.
         unsafe {
             let slot = bindings::net_generic(net.as_ptr(), (&raw const ID).read()).cast::<T>();
-            pin_init::raw_init(slot, T::new(net));
+            compat::raw_init(slot, T::new(net));
             Pin::new_unchecked(&*slot).start();
         }
         0

@@ -38,6 +38,32 @@ pub(crate) enum Slot {
     Cached,
 }
 
+impl Slot {
+    pub(super) fn from_raw(state: bindings::altfib_slot_state) -> Self {
+        match state {
+            bindings::altfib_slot_state_ALTFIB_SLOT_CACHED => Slot::Cached,
+            bindings::altfib_slot_state_ALTFIB_SLOT_STALE => Slot::Stale,
+            _ => Slot::Empty,
+        }
+    }
+}
+
+/// Why a cached route is given back: `enum altfib_drop`.
+#[derive(Clone, Copy)]
+#[repr(u32)]
+pub(crate) enum DropReason {
+    /// Its device has changed, or goes.
+    Device = bindings::altfib_drop_ALTFIB_DROP_DEVICE,
+    /// The last prefix of the next hop went.
+    Route = bindings::altfib_drop_ALTFIB_DROP_ROUTE,
+    /// A path came or went, or a next-hop object changed.
+    Path = bindings::altfib_drop_ALTFIB_DROP_NEXTHOP,
+    /// All are.
+    Flush = bindings::altfib_drop_ALTFIB_DROP_FLUSH,
+    /// Service ends.
+    End = bindings::altfib_drop_ALTFIB_DROP_END,
+}
+
 /// A device's name, or `*` if it has none.
 pub(super) fn name(name: &[c_char]) -> &str {
     let len = name.iter().position(|&c| c == 0).unwrap_or(0);
@@ -80,6 +106,29 @@ impl Description {
     /// Name of the device, or `*` if there is none.
     pub(crate) fn device(&self) -> &str {
         name(&self.0.device)
+    }
+
+    /// Its index, or 0.
+    pub(crate) fn ifindex(&self) -> c_int {
+        self.0.ifindex
+    }
+
+    /// Gateway of either family in network order of bytes, if there is one.
+    pub(crate) fn any_gateway(&self, bytes: &mut [u8; 16]) -> usize {
+        if self.has_ipv6_gateway() {
+            *bytes = self.0.gateway6;
+            return 16;
+        }
+        let [a, b, c, d] = self.gateway();
+        bytes[0] = a;
+        bytes[1] = b;
+        bytes[2] = c;
+        bytes[3] = d;
+        if self.0.gateway == 0 {
+            0
+        } else {
+            4
+        }
     }
 }
 
@@ -203,10 +252,10 @@ impl NextHop {
     }
 
     /// Empties the slot; says whether there was a route in it.
-    pub(crate) fn drop_dst(&self, _w: Writing<'_>) -> bool {
+    pub(crate) fn drop_dst(&self, net: &Net, why: DropReason, _w: Writing<'_>) -> bool {
         // INVARIANT: The helper clears `dst` and releases it.
         // SAFETY: Valid, and the caller is the only writer.
-        unsafe { bindings::slot_drop(self.as_ptr()) }
+        unsafe { bindings::slot_drop(net.as_ptr(), self.as_ptr(), why as u32) }
     }
 
     /// Interface index of the device to which the cached route belongs; 0 if never filled.
@@ -260,11 +309,7 @@ impl NextHop {
     /// State of the slot.
     pub(crate) fn slot(&self, net: &Net) -> Slot {
         // SAFETY: Both are valid; the helper takes RCU itself.
-        match unsafe { bindings::slot_state(net.as_ptr(), self.as_ptr()) } {
-            bindings::altfib_slot_state_ALTFIB_SLOT_CACHED => Slot::Cached,
-            bindings::altfib_slot_state_ALTFIB_SLOT_STALE => Slot::Stale,
-            _ => Slot::Empty,
-        }
+        Slot::from_raw(unsafe { bindings::slot_state(net.as_ptr(), self.as_ptr()) })
     }
 
     /// What it looks like now.

@@ -7,6 +7,7 @@ use super::family::Ipv4;
 use super::net::Net;
 use super::netfilter::Hook;
 use super::netfilter::PreRouting;
+use super::netlink::Kernels;
 use super::nexthop::NextHop;
 use super::outcome::Outcome;
 use super::rcu::ReadSide;
@@ -57,38 +58,105 @@ impl<P> HookPacket<'_, P> {
 }
 
 impl<'a> HookPacket<'a, Ipv4> {
+    /// Where the kernel sends the packet, which is a probe; compared with `found`, which is what
+    /// altfib found, if it was asked, and with what it would attach.
+    ///
+    /// # Context
+    ///
+    /// RCU read side, bottom halves off.
+    pub(crate) fn ask_kernel(
+        &self,
+        net: &Net,
+        found: Option<Option<&NextHop>>,
+        ours: Option<Dst<'_>>,
+        _rcu: ReadSide<'_>,
+    ) -> Kernels {
+        let nh = found
+            .flatten()
+            .map_or(core::ptr::null_mut(), NextHop::as_ptr);
+        let ours = ours.map_or(core::ptr::null(), |dst| dst.0);
+        let mut kernels = bindings::altfib_kernels::default();
+        // SAFETY: All are valid, RCU is held, and bottom halves are off while there is a probe.
+        unsafe {
+            bindings::ask_input(
+                net.as_ptr(),
+                self.skb,
+                nh,
+                found.is_some(),
+                ours,
+                &mut kernels,
+            )
+        };
+        Kernels(kernels)
+    }
+
     /// Reads the packet and its input device, or says why altfib must leave it alone.
     #[inline]
-    pub(crate) fn read<T: PreRouting<Ipv4>>(
-        self,
+    pub(crate) fn read<'r, T: PreRouting<Ipv4>>(
+        &self,
         ours: &Hook<T, Ipv4>,
+        room: &'r mut Room<Ipv4>,
         _rcu: ReadSide<'_>,
-    ) -> Result<Packet<'a>, Outcome> {
-        let mut packet = MaybeUninit::uninit();
-        // SAFETY: Packet and state are valid, RCU is held, and `packet` is valid for writes.
+    ) -> Result<Packet<'r>, Outcome>
+    where
+        'a: 'r,
+    {
+        let room = &mut room.0;
+        // SAFETY: Packet and state are valid, RCU is held, and `room` is valid for writes.
         let outcome =
-            unsafe { bindings::read_packet(self.skb, self.state, ours.ops(), packet.as_mut_ptr()) };
+            unsafe { bindings::read_packet(self.skb, self.state, ours.ops(), room.as_mut_ptr()) };
         if outcome != bindings::altfib_outcome_ALTFIB_NO_OBJECTION {
             return Err(Outcome::from_raw(outcome));
         }
         Ok(Packet {
             // SAFETY: Without an objection the helper has written all of it.
-            raw: unsafe { packet.assume_init() },
-            _life: PhantomData,
+            raw: unsafe { room.assume_init_ref() },
         })
+    }
+}
+
+/// What is read of a packet of `P`.
+pub(crate) trait Read {
+    type Raw;
+}
+
+impl Read for Ipv4 {
+    type Raw = bindings::altfib_packet;
+}
+
+/// Room for what is read of a packet, which stays where it is written: to copy what has just been
+/// stored in small pieces takes a CPU as long as a lookup.
+pub(crate) struct Room<P: Read>(pub(super) MaybeUninit<P::Raw>);
+
+impl<P: Read> Room<P> {
+    #[inline]
+    pub(crate) const fn new() -> Self {
+        Self(MaybeUninit::uninit())
+    }
+}
+
+/// A cached route that would be attached; it is only compared.
+#[derive(Clone, Copy)]
+pub(crate) struct Dst<'a>(
+    pub(super) *const bindings::dst_entry,
+    pub(super) PhantomData<ReadSide<'a>>,
+);
+
+impl<'a> Dst<'a> {
+    pub(super) fn new(dst: *const bindings::dst_entry) -> Option<Self> {
+        (!dst.is_null()).then_some(Self(dst, PhantomData))
     }
 }
 
 /// An IPv4 unicast packet for which altfib may decide.
 pub(crate) struct Packet<'a> {
-    raw: bindings::altfib_packet,
-    _life: PhantomData<&'a ()>,
+    raw: &'a bindings::altfib_packet,
 }
 
 impl Packet<'_> {
     #[inline]
     pub(super) fn raw(&self) -> &bindings::altfib_packet {
-        &self.raw
+        self.raw
     }
 
     /// Destination, host order.
@@ -149,7 +217,7 @@ impl Packet<'_> {
         let mut plan = MaybeUninit::uninit();
         // SAFETY: The packet and its namespace are valid, RCU is held, and the helper writes what
         // `Plan` says it does.
-        unsafe { bindings::plan(&self.raw, plan.as_mut_ptr()) };
+        unsafe { bindings::plan(self.raw, plan.as_mut_ptr()) };
         Plan(plan)
     }
 
@@ -157,7 +225,7 @@ impl Packet<'_> {
     pub(crate) fn source_plan(&self, nh: &NextHop, _rcu: ReadSide<'_>) -> Plan {
         let mut plan = MaybeUninit::uninit();
         // SAFETY: As above, and the next hop is valid.
-        unsafe { bindings::source_plan(&self.raw, nh.as_ptr(), plan.as_mut_ptr()) };
+        unsafe { bindings::source_plan(self.raw, nh.as_ptr(), plan.as_mut_ptr()) };
         Plan(plan)
     }
 
@@ -167,11 +235,11 @@ impl Packet<'_> {
         self.has(bindings::altfib_in_flags_ALTFIB_IN_HAS_ADDRESS)
     }
 
-    /// Whether the source is one of the namespace's own addresses.
+    /// Whether the source is one of the namespace's own addresses. Asked only while nothing else of the
+    /// source is: `rp_filter` is 0, and the local table has the kernel's own routes only.
     #[inline]
-    pub(crate) fn source_is_own(&self, _rcu: ReadSide<'_>) -> bool {
-        // SAFETY: The packet and its namespace are valid, and RCU is held.
-        unsafe { bindings::is_own_address(&self.raw) }
+    pub(crate) fn source_is_own(&self) -> bool {
+        self.has(bindings::altfib_in_flags_ALTFIB_IN_OWN_SOURCE)
     }
 
     /// Whether the route `nh` of the source leads back through the input device. `None` if the
@@ -179,7 +247,7 @@ impl Packet<'_> {
     #[inline]
     pub(crate) fn came_from(&self, nh: &NextHop, _rcu: ReadSide<'_>) -> Option<bool> {
         // SAFETY: Packet and next hop are valid, and RCU is held.
-        match unsafe { bindings::source_uses_dev(&self.raw, nh.as_ptr()) } {
+        match unsafe { bindings::source_uses_dev(self.raw, nh.as_ptr()) } {
             0 => Some(false),
             1 => Some(true),
             _ => None,
@@ -198,7 +266,7 @@ impl Packet<'_> {
     ) -> Outcome {
         // SAFETY: Packet and next hop are valid, and RCU is held until netfilter's caller has
         // consumed the packet.
-        Outcome::from_raw(unsafe { bindings::attach(&self.raw, nh.as_ptr(), probe, every) })
+        Outcome::from_raw(unsafe { bindings::attach(self.raw, nh.as_ptr(), probe, every) })
     }
 
     /// Lets the kernel route the packet, and compares its answer, which stays, with the cached
@@ -207,8 +275,24 @@ impl Packet<'_> {
     pub(crate) fn verify(&mut self, nh: &NextHop, _rcu: ReadSide<'_>) -> Verdict {
         let mut difference = bindings::altfib_difference::default();
         // SAFETY: As in `attach`; `difference` is valid for writes.
-        let verdict = unsafe { bindings::verify(&self.raw, nh.as_ptr(), &mut difference) };
+        let verdict = unsafe { bindings::verify(self.raw, nh.as_ptr(), &mut difference) };
         Verdict::from_raw(verdict, Difference(difference))
+    }
+
+    /// What [`Packet::attach`] would attach, if need be after a fill, or why not; nothing is done.
+    /// `kept` says whether records keep routes.
+    pub(crate) fn peek<'a>(
+        &self,
+        nh: &NextHop,
+        kept: bool,
+        _rcu: ReadSide<'a>,
+    ) -> Result<Dst<'a>, Outcome> {
+        let mut dst = core::ptr::null();
+        // SAFETY: Packet and next hop are valid, and RCU is held.
+        match unsafe { bindings::peek(self.raw, nh.as_ptr(), kept, &mut dst) } {
+            bindings::altfib_outcome_ALTFIB_NO_OBJECTION => Ok(Dst(dst, PhantomData)),
+            reason => Err(Outcome::from_raw(reason)),
+        }
     }
 
     /// As [`Packet::attach`], but what the kernel keeps for `nh` now, and not what the record has.
@@ -221,9 +305,7 @@ impl Packet<'_> {
         _rcu: ReadSide<'_>,
     ) -> Outcome {
         // SAFETY: As in `attach`.
-        Outcome::from_raw(unsafe {
-            bindings::attach_uncached(&self.raw, nh.as_ptr(), probe, every)
-        })
+        Outcome::from_raw(unsafe { bindings::attach_uncached(self.raw, nh.as_ptr(), probe, every) })
     }
 
     /// As [`Packet::verify`], for [`Packet::attach_uncached`].
@@ -231,7 +313,7 @@ impl Packet<'_> {
     pub(crate) fn verify_uncached(&mut self, nh: &NextHop, _rcu: ReadSide<'_>) -> Verdict {
         let mut difference = bindings::altfib_difference::default();
         // SAFETY: As in `verify`.
-        let verdict = unsafe { bindings::verify_uncached(&self.raw, nh.as_ptr(), &mut difference) };
+        let verdict = unsafe { bindings::verify_uncached(self.raw, nh.as_ptr(), &mut difference) };
         Verdict::from_raw(verdict, Difference(difference))
     }
 }
@@ -345,6 +427,24 @@ impl Answer<'_> {
 }
 
 impl Difference {
+    /// No difference, but a packet to look at with [`Difference::again`]; addresses are in host order.
+    pub(crate) fn probe(daddr: u32, saddr: u32, iif: u32, mark: u32, dscp: u8) -> Self {
+        Self(bindings::altfib_difference {
+            daddr,
+            saddr,
+            iif: iif as c_int,
+            mark,
+            tos: dscp << 2,
+            protocol: bindings::IPPROTO_UDP as u8,
+            ..Default::default()
+        })
+    }
+
+    /// Its mark.
+    pub(crate) fn mark(&self) -> u32 {
+        self.0.mark
+    }
+
     pub(super) fn from_raw(raw: bindings::altfib_difference) -> Self {
         Self(raw)
     }

@@ -7,10 +7,14 @@ use super::family::Ipv6;
 use super::net::Net;
 use super::netfilter::Hook;
 use super::netfilter::PreRouting;
+use super::netlink::Kernels;
 use super::outcome::Outcome;
 use super::packet::Chosen;
+use super::packet::Dst;
 use super::packet::HookPacket;
 use super::packet::Plan;
+use super::packet::Read;
+use super::packet::Room;
 use super::rcu::ReadSide;
 use super::route6::Route6;
 use core::marker::PhantomData;
@@ -19,39 +23,77 @@ use kernel::prelude::*;
 use kernel::sync::rcu;
 
 impl<'a> HookPacket<'a, Ipv6> {
+    /// As for IPv4; `stands` says that altfib is sure of its route.
+    ///
+    /// # Context
+    ///
+    /// RCU read side, bottom halves off.
+    pub(crate) fn ask_kernel(
+        &self,
+        net: &Net,
+        found: Option<Option<&Route6>>,
+        stands: bool,
+        ours: Option<Dst<'_>>,
+        _rcu: ReadSide<'_>,
+    ) -> Kernels {
+        let route = found
+            .flatten()
+            .map_or(core::ptr::null_mut(), Route6::as_ptr);
+        let ours = ours.map_or(core::ptr::null(), |dst| dst.0);
+        let mut kernels = bindings::altfib_kernels::default();
+        // SAFETY: All are valid, RCU is held, and bottom halves are off while there is a probe.
+        unsafe {
+            bindings::ask_input6(
+                net.as_ptr(),
+                self.skb,
+                route,
+                found.is_some(),
+                stands,
+                ours,
+                &mut kernels,
+            )
+        };
+        Kernels(kernels)
+    }
+
     /// Reads the packet, or says why altfib must leave it alone.
     #[inline]
-    pub(crate) fn read<T: PreRouting<Ipv6>>(
-        self,
+    pub(crate) fn read<'r, T: PreRouting<Ipv6>>(
+        &self,
         ours: &Hook<T, Ipv6>,
+        room: &'r mut Room<Ipv6>,
         _rcu: ReadSide<'_>,
-    ) -> Result<Packet6<'a>, Outcome> {
-        let mut packet = MaybeUninit::uninit();
-        // SAFETY: Packet and state are valid, RCU is held, and `packet` is valid for writes.
-        let outcome = unsafe {
-            bindings::read_packet6(self.skb, self.state, ours.ops(), packet.as_mut_ptr())
-        };
+    ) -> Result<Packet6<'r>, Outcome>
+    where
+        'a: 'r,
+    {
+        let room = &mut room.0;
+        // SAFETY: Packet and state are valid, RCU is held, and `room` is valid for writes.
+        let outcome =
+            unsafe { bindings::read_packet6(self.skb, self.state, ours.ops(), room.as_mut_ptr()) };
         if outcome != bindings::altfib_outcome_ALTFIB_NO_OBJECTION {
             return Err(Outcome::from_raw(outcome));
         }
         Ok(Packet6 {
             // SAFETY: Without an objection the helper has written all of it.
-            raw: unsafe { packet.assume_init() },
-            _life: PhantomData,
+            raw: unsafe { room.assume_init_ref() },
         })
     }
 }
 
+impl Read for Ipv6 {
+    type Raw = bindings::altfib_packet6;
+}
+
 /// An IPv6 unicast packet for which altfib may decide.
 pub(crate) struct Packet6<'a> {
-    raw: bindings::altfib_packet6,
-    _life: PhantomData<&'a ()>,
+    raw: &'a bindings::altfib_packet6,
 }
 
 impl Packet6<'_> {
     #[inline]
     pub(super) fn raw(&self) -> &bindings::altfib_packet6 {
-        &self.raw
+        self.raw
     }
 
     /// Destination, as a number.
@@ -71,8 +113,18 @@ impl Packet6<'_> {
         let mut plan = MaybeUninit::uninit();
         // SAFETY: The packet and its namespace are valid, RCU is held, and the helper writes what
         // `Plan` says it does.
-        unsafe { bindings::plan6(&self.raw, plan.as_mut_ptr()) };
+        unsafe { bindings::plan6(self.raw, plan.as_mut_ptr()) };
         Plan(plan)
+    }
+
+    /// As [`super::packet::Packet::peek`].
+    pub(crate) fn peek<'a>(&self, route: &Route6, _rcu: ReadSide<'a>) -> Result<Dst<'a>, Outcome> {
+        let mut dst = core::ptr::null();
+        // SAFETY: Packet and record are valid, RCU is held, and bottom halves are off.
+        match unsafe { bindings::peek6(self.raw, route.as_ptr(), &mut dst) } {
+            bindings::altfib_outcome_ALTFIB_NO_OBJECTION => Ok(Dst(dst, PhantomData)),
+            reason => Err(Outcome::from_raw(reason)),
+        }
     }
 
     /// Attaches the kernel's cached route of `route`, or says why not; as
@@ -87,7 +139,7 @@ impl Packet6<'_> {
     ) -> Outcome {
         // SAFETY: Packet and record are valid, and RCU is held until netfilter's caller has
         // consumed the packet.
-        Outcome::from_raw(unsafe { bindings::attach6(&self.raw, route.as_ptr(), probe, every) })
+        Outcome::from_raw(unsafe { bindings::attach6(self.raw, route.as_ptr(), probe, every) })
     }
 
     /// Lets the kernel route the packet, and compares its answer, which stays, with what altfib
@@ -96,7 +148,7 @@ impl Packet6<'_> {
     pub(crate) fn verify(&mut self, route: &Route6, _rcu: ReadSide<'_>) -> Verdict6 {
         let mut difference = bindings::altfib_difference6::default();
         // SAFETY: As in `attach`; `difference` is valid for writes.
-        let verdict = unsafe { bindings::verify6(&self.raw, route.as_ptr(), &mut difference) };
+        let verdict = unsafe { bindings::verify6(self.raw, route.as_ptr(), &mut difference) };
         Verdict6::from_raw(verdict, Difference6(difference))
     }
 
@@ -163,6 +215,24 @@ impl Answer6<'_> {
 }
 
 impl Difference6 {
+    /// As [`super::packet::Difference::probe`].
+    pub(crate) fn probe(daddr: u128, saddr: u128, iif: u32, mark: u32, dscp: u8) -> Self {
+        Self(bindings::altfib_difference6 {
+            daddr: daddr.to_be_bytes(),
+            saddr: saddr.to_be_bytes(),
+            flowinfo: (u32::from(dscp) << 22).to_be(),
+            iif: iif as c_int,
+            mark,
+            nexthdr: bindings::IPPROTO_UDP as u8,
+            ..Default::default()
+        })
+    }
+
+    /// Its mark.
+    pub(crate) fn mark(&self) -> u32 {
+        self.0.mark
+    }
+
     pub(super) fn from_raw(raw: bindings::altfib_difference6) -> Self {
         Self(raw)
     }

@@ -2,6 +2,7 @@
 
 //! A value that readers find under RCU.
 
+use super::compat;
 use super::shared::Grace;
 use core::marker::PhantomData;
 use core::ptr;
@@ -108,7 +109,7 @@ impl<T> Retired<T> {
 impl<T> Drop for Retired<T> {
     fn drop(&mut self) {
         if !self.1.elapsed() {
-            rcu::synchronize_rcu();
+            compat::synchronize_rcu();
         }
         self.0 = None;
     }

@@ -6,6 +6,7 @@
 //! record through the two functions that [`redirect_owner!`] makes.
 
 use super::bindings;
+use super::compat;
 use super::counters::Counters;
 use super::family::Ipv4;
 use super::family::Ipv6;
@@ -20,7 +21,6 @@ use core::marker::PhantomPinned;
 use core::ptr::NonNull;
 use kernel::error::to_result;
 use kernel::prelude::*;
-use kernel::sync::rcu;
 use kernel::types::Opaque;
 
 /// Somebody who answers lookups in the main tables of a namespace.
@@ -221,7 +221,7 @@ impl Sockets {
 impl Drop for Sockets {
     fn drop(&mut self) {
         // Who has just found it may still be there.
-        rcu::synchronize_rcu();
+        compat::synchronize_rcu();
         // SAFETY: Valid and owned by the type invariant.
         unsafe { bindings::sockets_free(self.0.as_ptr()) };
     }

@@ -264,6 +264,16 @@ impl Description {
         self.0.flags
     }
 
+    /// `RTN_*`.
+    pub(crate) fn route_type(&self) -> u8 {
+        self.0.type_
+    }
+
+    /// Index of the device, or 0.
+    pub(crate) fn ifindex(&self) -> c_int {
+        self.0.ifindex
+    }
+
     /// Number of paths: more than one is multipath.
     pub(crate) fn paths(&self) -> u32 {
         self.0.paths

@@ -170,22 +170,20 @@ impl Blocks {
     /// Block `n`.
     #[inline(always)]
     pub fn block(&self, n: u32) -> Option<Block<'_>> {
-        match Self::entry(self.dir.follow(), n) {
-            0 => self.block_again(n),
-            packed => Some(self.at(packed)),
+        let mut packed = Self::entry(self.dir.follow(), n);
+        if packed == 0 {
+            packed = self.entry_again(n);
         }
+        (packed != 0).then(|| self.at(packed))
     }
 
     /// The directory at hand did not have the block. A CPU that reorders loads may have read the
     /// directory before the reference, and a newer directory has it.
     #[cold]
     #[inline(never)]
-    fn block_again(&self, n: u32) -> Option<Block<'_>> {
+    fn entry_again(&self, n: u32) -> u64 {
         arch::read_barrier();
-        match Self::entry(self.dir.follow(), n) {
-            0 => None,
-            packed => Some(self.at(packed)),
-        }
+        Self::entry(self.dir.follow(), n)
     }
 
     /// The packed address of block `n` in the directory `dir`, 0 if it has none.
@@ -392,11 +390,10 @@ mod arch {
     use kernel::{
         alloc::{allocator::Kmalloc, flags::__GFP_ZERO, Allocator, NumaNode},
         bindings,
-        sync::{
-            atomic::{ordering, Atomic},
-            barrier,
-        },
+        sync::atomic::{ordering, Atomic},
     };
+
+    use crate::sys::compat;
 
     pub use kernel::alloc::Flags;
 
@@ -432,7 +429,7 @@ mod arch {
             // SAFETY: An empty statement, which the compiler must take for an access to memory.
             unsafe { core::arch::asm!("", options(nostack, preserves_flags)) };
         } else {
-            barrier::smp_mb(barrier::Read);
+            compat::smp_rmb();
         }
     }
 
@@ -475,7 +472,7 @@ mod arch {
         /// Writes after all that was written before.
         #[inline]
         pub fn publish(&self, v: u64) {
-            barrier::smp_mb(barrier::Write);
+            compat::smp_wmb();
             self.store(v);
         }
     }
@@ -508,7 +505,7 @@ mod arch {
         /// Writes after all that was written before.
         #[inline]
         pub fn publish(self, v: u32) {
-            barrier::smp_mb(barrier::Write);
+            compat::smp_wmb();
             // SAFETY: As for `follow`.
             unsafe { self.0.get().write_volatile(v) };
         }

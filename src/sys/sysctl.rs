@@ -94,14 +94,15 @@ impl<T: Sync> Builder<T> {
     }
 
     /// Registers the table under `path` of `net`.
-    pub(crate) fn register(self, net: &Net, path: &'static CStr) -> Result<Registration> {
+    pub(crate) fn register(mut self, net: &Net, path: &'static CStr) -> Result<Registration> {
         // SAFETY: The table stays in its allocation until it has been unregistered; `net` is
         // valid.
         let header = unsafe {
             bindings::register_net_sysctl_sz(
                 net.as_ptr(),
                 path.as_char_ptr(),
-                self.table.as_ptr(),
+                // Linux 7.2 may take the write bits from an entry.
+                self.table.as_mut_ptr(),
                 self.table.len(),
             )
         };

@@ -34,6 +34,8 @@ use crate::sys::route6::Fib6Event;
 use crate::sys::rtnl::Rtnl;
 use crate::sys::time;
 use crate::sys::work;
+use core::sync::atomic::AtomicUsize;
+use core::sync::atomic::Ordering::Relaxed;
 use kernel::prelude::*;
 use kernel::static_lock_class;
 use kernel::sync::rcu;
@@ -70,6 +72,40 @@ pub(crate) struct Report {
     /// Microseconds that it took, and of these with RTNL held for the dump.
     pub(crate) took_us: u64,
     pub(crate) held_us: u64,
+}
+
+/// How far an audit is.
+pub(crate) struct Progress {
+    checked: AtomicUsize,
+    /// 0 while nothing is compared.
+    total: AtomicUsize,
+}
+
+impl Progress {
+    pub(crate) const fn new() -> Self {
+        Self {
+            checked: AtomicUsize::new(0),
+            total: AtomicUsize::new(0),
+        }
+    }
+
+    fn begin(&self, total: usize) {
+        self.checked.store(0, Relaxed);
+        self.total.store(total, Relaxed);
+    }
+
+    fn step(&self, n: usize) {
+        self.checked.fetch_add(n, Relaxed);
+    }
+
+    pub(crate) fn end(&self) {
+        self.total.store(0, Relaxed);
+    }
+
+    pub(crate) fn get(&self) -> Option<(usize, usize)> {
+        let total = self.total.load(Relaxed);
+        (total != 0).then(|| (self.checked.load(Relaxed).min(total), total))
+    }
 }
 
 /// A table, and an address in it.
@@ -313,7 +349,11 @@ impl<K: Audited> FollowFib<K> for Dump<K> {
 /// # Context
 ///
 /// Process, may sleep, takes RTNL.
-pub(crate) fn audit<K: Audited>(net: &Net, mirror: &Mirror<K>) -> Result<Report> {
+pub(crate) fn audit<K: Audited>(
+    net: &Net,
+    mirror: &Mirror<K>,
+    progress: &Progress,
+) -> Result<Report> {
     let begin = time::now_us();
     let mut report = Report::default();
     let mut borders = kernel_borders(net, mirror, &mut report)?;
@@ -346,6 +386,7 @@ pub(crate) fn audit<K: Audited>(net: &Net, mirror: &Mirror<K>) -> Result<Report>
     let mut room = KVVec::from_elem(any, sort::spare(borders.len()), GFP_KERNEL_ACCOUNT)?;
     sort::sort(&mut borders, &mut room, |a, b| a < b).ok_or(ENOMEM)?;
     drop(room);
+    progress.begin(borders.len());
 
     let mut again = KVVec::with_capacity(AGAIN, GFP_KERNEL)?;
     let mut last = None;
@@ -368,6 +409,7 @@ pub(crate) fn audit<K: Audited>(net: &Net, mirror: &Mirror<K>) -> Result<Report>
             }
         }
         drop(guard);
+        progress.step(batch.len());
         work::reschedule();
     }
 

@@ -9,12 +9,14 @@
 //! end of altfib's service in the namespace.
 
 pub(crate) mod audit;
+pub(crate) mod worker;
 
 use crate::mirror::Mirror;
 use crate::sys::lock::BhLock;
 use crate::sys::net::Net;
 use crate::sys::time;
 use audit::Audited;
+use audit::Progress;
 use audit::Report;
 use kernel::new_mutex;
 use kernel::prelude::*;
@@ -78,6 +80,7 @@ pub(crate) struct Verification<D: Copy> {
     kept: BhLock<List<Mismatch<D>>>,
     #[pin]
     report: BhLock<Option<Report>>,
+    progress: Progress,
     /// One audit at a time.
     #[pin]
     auditing: Mutex<()>,
@@ -93,6 +96,7 @@ impl<D: Copy> Verification<D> {
             waiting <- BhLock::new(List::new(), c"altfib_differences", waiting),
             kept <- BhLock::new(List::new(), c"altfib_mismatches", kept),
             report <- BhLock::new(None, c"altfib_report", report),
+            progress: Progress::new(),
             auditing <- new_mutex!((), "altfib_auditing"),
         })
     }
@@ -111,9 +115,16 @@ impl<D: Copy> Verification<D> {
     /// Audits the mirror; see [`audit::audit`]. Returns the number of differences.
     pub(crate) fn audit<K: Audited>(&self, net: &Net, mirror: &Mirror<K>) -> Result<usize> {
         let _one = self.auditing.lock();
-        let report = audit::audit(net, mirror)?;
+        let result = audit::audit(net, mirror, &self.progress);
+        self.progress.end();
+        let report = result?;
         *self.report.lock() = Some(report);
         Ok(report.differences)
+    }
+
+    /// How many addresses were compared, and of how many, while an audit is at it.
+    pub(crate) fn progress(&self) -> Option<(usize, usize)> {
+        self.progress.get()
     }
 
     /// What the last audit found.

@@ -29,11 +29,12 @@ pub(super) use chunk::prefetch;
 pub(super) use chunk::{find, find_hinted, CHILD};
 pub(super) use wide::{slot, WIDE};
 
-/// With this many prefixes the array for the first 16 bits is worth its memory...
-pub(super) const WIDEN_AT: usize = 4096;
+/// With this many prefixes the array for the first 16 bits is worth its memory, 256 KiB (the kernel's
+/// own tries have 500 and 736 KiB for 1,000 IPv4 and IPv6 prefixes)...
+pub(super) const WIDEN_AT: usize = 512;
 
 /// ... and below this many it is dropped.
-pub(super) const NARROW_AT: usize = 1024;
+pub(super) const NARROW_AT: usize = 128;
 
 /// The level of the chunks below the array.
 const WIDE_LEVEL: usize = 2;
