@@ -78,9 +78,54 @@ packages_plan() {
 	esac
 }
 
+# Of these, which are newer here than anything that the lists have.
+packages_newer() { # PACKAGE...
+	local name
+	for name in "$@"; do
+		apt-cache madison "$name" | awk -F' *[|] *' '{ print $2 }' | {
+			while read -r listed; do
+				dpkg --compare-versions "$(dpkg-query -W -f '${Version}' "$name")" gt "$listed" || exit 1
+			done
+			printf '%s\n' "$name"
+		} || true
+	done
+}
+
+# packages_backports NEWER WANTED...: installs what comes from the same source as NEWER
+# from backports, too.  A machine may have NEWER from there, by an image or by hand, and
+# yet no backports in its lists.  With lists of our own: the system's stay as they are.
+# Writes to packages_run's log.
+packages_backports() {
+	local newer=$1 name source dir suite
+	local -a same=() own
+	shift
+	suite=$(main_suite)-backports
+	source=$(dpkg-query -W -f '${source:Package}' "$newer")
+	for name in "$@"; do
+		[[ $(apt-cache show "$name" | awk '$1 == "Source:" && !found++ { print $2 }') != "$source" ]] || same+=("$name")
+	done
+	((${#same[@]})) || return 0
+	dir=$(mktemp -d)
+	mkdir -p "$dir"/{parts,lists/partial,cache/archives/partial}
+	cp /etc/apt/sources.list.d/* "$dir/parts" 2>/dev/null || true
+	{
+		printf 'Types: deb\nURIs: %s\nSuites: %s\nComponents: main\n' "$(main_site)" "$suite"
+		main_keyring
+	} >"$dir/parts/altfib.sources"
+	own=(-q -o "Dir::Etc::SourceParts=$dir/parts" -o "Dir::State::Lists=$dir/lists"
+		-o "Dir::Cache=$dir/cache" -o APT::Sandbox::User=root)
+	say "${same[*]} from $suite, since $newer is newer than that of $(main_suite)"
+	as_root apt-get "${own[@]}" update >>"$log" 2>&1 ||
+		die "the package lists of $suite could not be fetched (log: $log)"
+	as_root env DEBIAN_FRONTEND=noninteractive apt-get "${own[@]}" -y --no-install-recommends --no-remove \
+		-t "$suite" install "${same[@]}" >>"$log" 2>&1 ||
+		die "${same[*]} could not be installed: $(grep -m1 -E '^E:' "$log" || tail -n1 "$log") (log: $log)"
+	rm -rf "$dir"
+}
+
 packages_run() {
 	local log=$ALTFIB_LOG/packages.log line
-	local -a want removed
+	local -a want removed newer
 	mapfile -t want < <(packages_missing)
 	say "Installing ${#want[@]} packages"
 	: 2>/dev/null >"$log" || log=$(mktemp /tmp/altfib-packages-XXXXXX)
@@ -95,7 +140,13 @@ packages_run() {
 	# it makes it choose the upgrade.
 	mapfile -t removed < <(apt-get -s install --no-install-recommends "${want[@]}" 2>/dev/null | sed -n 's/^Remv \([^ ]*\).*/\1/p')
 	if ((${#removed[@]})); then
-		want+=("${removed[@]}")
+		mapfile -t newer < <(packages_newer "${removed[@]}")
+		if ((${#newer[@]})); then
+			packages_backports "${newer[0]}" "${want[@]}"
+			mapfile -t want < <(packages_missing)
+		else
+			want+=("${removed[@]}")
+		fi
 	fi
 	as_root env DEBIAN_FRONTEND=noninteractive \
 		apt-get -q -y --no-install-recommends --no-remove install "${want[@]}" >>"$log" 2>&1 ||
