@@ -28,9 +28,9 @@ help:
 	'  make modules      build altfib.ko for the test kernel' \
 	'  make tool         build the altfib tool (ARGS=/usr/local: and copy it there)' \
 	'  make KDIR=/path/to/tree            ... for any prepared tree with CONFIG_RUST=y' \
-	'  make install      build and install altfib for the running kernel (or KDIR=)' \
+	'  make install      build and install altfib for the running kernel (or KDIR=), and the tool' \
 	'  make uninstall    remove it again' \
-	'  make deb          the Debian package altfib-dkms (ARGS=FOLDER)' \
+	'  make deb          the Debian packages altfib-dkms and altfib (ARGS=FOLDER)' \
 	'  make stock-kernel     install, boot, test, remove it on Debian'"'"'s own kernel' \
 	'  make test-matrix      the same on each Linux version that is supported' \
 	'  make KSRC=/path/to/source          build the test kernels from that source' \

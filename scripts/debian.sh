@@ -205,7 +205,7 @@ purge_package() {
 
 # A system that a broken-off run left altfib in.
 clear_system() {
-	inside apt-get -q purge altfib-dkms >>"$log" 2>&1 </dev/null || true
+	inside apt-get -q purge altfib-dkms altfib >>"$log" 2>&1 </dev/null || true
 }
 
 # The module that dkms made, on the distribution's kernel.
@@ -232,7 +232,7 @@ test_kernels() { # VERSION... [PROGRAM...]
 	number=0
 	list_files >"$ALTFIB_LOG/debian-files-before"
 	# dkms builds for each kernel whose headers are there.
-	try "altfib-dkms is installed" install_package
+	try "altfib and altfib-dkms are installed" install_package
 	for release in "${releases[@]}"; do
 		try "dkms has built it for $release" build_for "$release"
 		try "the module of $release is signed by dkms" signed_by_dkms "$release"
@@ -296,7 +296,7 @@ runs_documentation() {
 
 lintian_clean() {
 	documented deb
-	inside sh -c 'lintian --allow-root --fail-on error,warning,info --display-info /tmp/altfib-dkms_*_all.deb'
+	inside sh -c 'lintian --allow-root --fail-on error,warning,info --display-info /tmp/altfib-dkms_*_all.deb /tmp/altfib_*_amd64.deb'
 }
 
 # Its commands are those of docs/install.md, where make has the running kernel.
@@ -307,6 +307,8 @@ make_install() { # RELEASE
 	inside modprobe -S "$1" -n altfib
 	[[ -s $root/etc/sysctl.d/altfib.conf && -s $root/etc/modules-load.d/altfib.conf ]]
 	[[ -s $root/usr/local/share/doc/altfib/docs/settings.md ]]
+	inside altfib --version
+	[[ -s $root/usr/local/share/man/man1/altfib.1 ]]
 }
 
 make_uninstall() {
@@ -319,6 +321,7 @@ make_install_packed() { # RELEASE
 	documented install "KDIR=/lib/modules/$1/build" ALTFIB_CACHE=/var/cache/altfib DESTDIR=/tmp/packed PREFIX=/usr
 	same_files
 	[[ -s $root/tmp/packed/lib/modules/$1/updates/altfib.ko ]]
+	[[ -x $root/tmp/packed/usr/bin/altfib ]]
 	[[ -s $root/tmp/packed/usr/share/doc/altfib/README.md && -s $root/tmp/packed/etc/sysctl.d/altfib.conf ]]
 	printf '# changed\n' >>"$root/tmp/packed/etc/sysctl.d/altfib.conf"
 	documented uninstall ALTFIB_CACHE=/var/cache/altfib DESTDIR=/tmp/packed PREFIX=/usr
@@ -337,7 +340,7 @@ test_packages() {
 	number=0
 	list_files >"$ALTFIB_LOG/debian-files-before"
 	try "each command of docs/install.md is run by a test" runs_documentation
-	try "lintian finds nothing in altfib-dkms" lintian_clean
+	try "lintian finds nothing in both packages" lintian_clean
 	try "a kernel that altfib is not tested with is refused, unless asked for" refuses_kernel
 	try "headers without Rust crates need the kernel's source, and it is named" refuses_without_source "$release"
 	try "another rustc than the kernel's is refused" refuses_other_rustc "$release"

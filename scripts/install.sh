@@ -3,8 +3,8 @@
 #
 # make install, make uninstall: altfib without a package.
 #
-#   install.sh install       the module of KDIR, or of the running kernel
-#   install.sh uninstall     that of each kernel, unloaded first
+#   install.sh install       the module of KDIR, or of the running kernel, and the tool
+#   install.sh uninstall     the tool, and the module of each kernel, unloaded first
 #
 # DESTDIR and PREFIX (/usr/local) are honoured.  SIGN_KEY and SIGN_CERT name the key
 # that signs the module; else it is that of dkms or of shim, or the kernel's own.
@@ -67,13 +67,30 @@ sign() { # MODULE
 	say "Signed with $key"
 }
 
+# The tool, where there is a cargo to build it with.
+build_tool() {
+	if ! find_cargo >/dev/null; then
+		say "Without the altfib command, since there is no cargo of $RUSTC_MIN or newer here (package cargo): \"make install\" brings it later"
+		return 0
+	fi
+	tool=$("$ALTFIB_TOP/tool/build.sh" | tail -n1)
+	[[ -x $tool ]] || die "the altfib command did not build"
+}
+
+# Its files below the prefix.
+list_tool() {
+	[[ ! -e $ALTFIB_CACHE/build/tool ]] || (cd "$ALTFIB_CACHE/build/tool" && find . -type f -printf 'share/%P\n')
+}
+
 do_install() {
-	local release ko target name
+	local release ko target name tool=''
 	check_tree "$kdir"
 	release=$(tree_release "$kdir")
 	check_writable install
 	ko=$("$ALTFIB_TOP/scripts/build-module.sh" --kdir "$kdir" | tail -n1)
 	[[ -f $ko ]] || die "the module did not build for Linux $release"
+
+	build_tool
 
 	target=$root/lib/modules/$release/updates/altfib.ko
 	install -D -m 0644 "$ko" "$target"
@@ -87,6 +104,12 @@ do_install() {
 	mkdir -p "$doc/docs"
 	install -m 0644 "$ALTFIB_TOP"/{README.md,COPYING} "$doc"
 	install -m 0644 "$ALTFIB_TOP"/docs/* "$doc/docs"
+	if [[ -n $tool ]]; then
+		install -D -m 0755 "$tool" "$root$prefix/bin/altfib"
+		while read -r name; do
+			install -D -m 0644 "$ALTFIB_CACHE/build/tool/${name#share/}" "$root$prefix/$name"
+		done < <(list_tool)
+	fi
 	say "Installed $target; \"modprobe altfib\" loads it, and each boot will (${configuration[modules-load.conf]})"
 }
 
@@ -112,6 +135,14 @@ do_uninstall() {
 			say "Left, since it was changed: $file"
 		fi
 	done
+	rm -f "$root$prefix"/bin/altfib
+	# By their names, whatever an earlier version had.
+	while read -r file; do
+		rm "$file"
+		# Below /usr/local nobody else may have made them.
+		rmdir -p --ignore-fail-on-non-empty "${file%/*}" 2>/dev/null || true
+	done < <(find "$root$prefix/share" -path '*/man/man1/altfib*.1' -o -path '*/bash-completion/completions/altfib' \
+		-o -path '*/zsh/site-functions/_altfib' -o -path '*/fish/vendor_completions.d/altfib.fish' 2>/dev/null)
 	rm -rf "$doc"
 	# Below /usr/local nobody else may have made it.
 	[[ ! -d ${doc%/*} ]] || rmdir --ignore-fail-on-non-empty "${doc%/*}"
