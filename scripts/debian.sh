@@ -24,7 +24,7 @@ for part in check packages source; do
 done
 
 if ((EUID != 0)); then
-	as_root env "ALTFIB_CACHE=$ALTFIB_CACHE" "ALTFIB_SETUP_DONE=${ALTFIB_SETUP_DONE:-}" \
+	as_root env "ALTFIB_CACHE=$ALTFIB_CACHE" "ALTFIB_SETUP_DONE=${ALTFIB_SETUP_DONE:-}" "SSL_CERT_FILE=${SSL_CERT_FILE:-}" \
 		"$(readlink -f "$0")" "$@"
 	exit
 fi
@@ -53,7 +53,8 @@ packages_wanted() { printf '%s\n' "${packages_debian[@]}"; }
 packages_done || packages_run
 
 # inside COMMAND...: in the system, with the checkout in it.  The mounts are seen by
-# nobody else, and end with the command.  With hidden=FILE:PATH it sees FILE there.
+# nobody else, and end with the command.  With hidden=FILE:PATH it sees FILE there.  Where a
+# proxy of this machine's signs (SSL_CERT_FILE), it trusts whom the machine trusts.
 inside() {
 	# shellcheck disable=SC2016 # for the other bash
 	unshare -m -- bash -c '
@@ -61,6 +62,8 @@ inside() {
 		mount -t proc proc "$0/proc" && mount -t sysfs -o ro sysfs "$0/sys" && mount --rbind /dev "$0/dev" &&
 		mount --bind "$1" "$0$1" && mount -o remount,bind,ro "$0$1" &&
 		{ [[ -z ${hidden:-} ]] || mount --bind "${hidden%%:*}" "$0${hidden#*:}"; } &&
+		{ [[ ! -s ${SSL_CERT_FILE:-} || ! -e $0/etc/ssl/certs/ca-certificates.crt ]] ||
+			mount --bind "$SSL_CERT_FILE" "$0/etc/ssl/certs/ca-certificates.crt"; } &&
 		cd / && exec env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 \
 			DEBIAN_FRONTEND=noninteractive chroot "$0" "${@:2}"' "$root" "$ALTFIB_TOP" "$@"
 }
@@ -103,7 +106,7 @@ make_system() {
 	{
 		inside apt-get -q update
 		# shellcheck disable=SC2046 # words are meant
-		inside apt-get -q install initramfs-tools "${guest_packages[@]}" $(dependencies) openssl lintian
+		inside apt-get -q install initramfs-tools "${guest_packages[@]}" $(dependencies) cargo openssl lintian
 		inside dkms generate_mok
 	} >>"$log" 2>&1 </dev/null || die "the system's packages could not be installed: $(tail -n1 "$log") (log: $log)"
 	# A small initrd with what the guest's root needs.
