@@ -7,16 +7,23 @@
     tool.py stats        counters and reasons are those of the files, in both forms
     tool.py caches       the same of the caches
     tool.py get ADDR...  both answers are those of "ip route get"
+    tool.py screen NETNS "top" on a terminal draws, follows its size, and leaves the terminal as it was
     tool.py page FILE    each command that a page shows runs, and prints what it shows, but for numbers
     tool.py fill FILE    prints the page with what its commands print now
 """
 
+import fcntl
 import ipaddress
 import json
 import os
+import pty
 import re
+import select
+import struct
 import subprocess
 import sys
+import termios
+import time
 
 sys.dont_write_bytecode = True
 TOOL = os.environ["TOOL"]
@@ -255,6 +262,78 @@ def get(*addresses):
     print(f"# {len(addresses)} addresses")
 
 
+class Terminal:
+    """A program on a terminal of 100 columns and 30 rows."""
+
+    def __init__(self, *words):
+        self.fd, slave = pty.openpty()
+        self.size(30, 100)
+        self.modes = termios.tcgetattr(self.fd)
+        env = dict(os.environ, TERM="xterm")
+        # pylint: disable-next=consider-using-with # ended in its own time
+        self.program = subprocess.Popen(words, stdin=slave, stdout=slave, stderr=slave, env=env,
+                                        start_new_session=True)
+        os.close(slave)
+        self.seen = ""
+
+    def size(self, rows, columns):
+        """Sets the terminal's size."""
+        fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+    def until(self, what, seconds=10):
+        """Reads until `what` is seen, and gives what came before it."""
+        end = time.monotonic() + seconds
+        while what not in self.seen:
+            if time.monotonic() > end:
+                fail(f"no {what!r} in {self.seen!r}")
+            if select.select([self.fd], [], [], 0.2)[0]:
+                try:
+                    self.seen += os.read(self.fd, 65536).decode()
+                except OSError:
+                    # Nobody has the other end any more.
+                    if what not in self.seen:
+                        fail(f"it ended without {what!r}: {self.seen!r}")
+        before, self.seen = self.seen.split(what, maxsplit=1)
+        return before
+
+    def press(self, key):
+        """As somebody at the keyboard."""
+        os.write(self.fd, key.encode())
+
+
+def screen(netns):
+    """What "top" does with a terminal."""
+    terminal = Terminal(TOOL, "-n", netns, "top", "-d", "0.3")
+    terminal.until("\x1b[?1049h")
+    terminal.until("q ends")
+    if termios.tcgetattr(terminal.fd)[3] & (termios.ICANON | termios.ECHO):
+        fail("keys are not read one by one, or are shown")
+    for _ in range(2):
+        drawn = terminal.until("all a second") + terminal.until("nexthop")
+        # Each line is put in its place; nothing scrolls.
+        if "\n" in drawn or "\x1b[32myes" not in drawn:
+            fail(f"{drawn!r}")
+    # A block of one line is as much as there is room for.
+    terminal.size(1, 20)
+    terminal.until("\x1b[1;1H")
+    terminal.until("\x1b[1;1H")
+    line = terminal.until("\x1b[1;1H")
+    if "\x1b[2;1H" in line or len(re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", line)) > 20:
+        fail(f"{line!r} on a terminal with one row of 20")
+    terminal.press("q")
+    terminal.until("\x1b[?25h")
+    terminal.until("\x1b[?1049l")
+    if terminal.program.wait(10) != 0 or termios.tcgetattr(terminal.fd) != terminal.modes:
+        fail(f"it ended with {terminal.program.returncode}, or left the terminal in other modes")
+    # ^C is a key then, and ends it as well.
+    terminal = Terminal(TOOL, "-n", netns, "top", "-d", "5")
+    terminal.until("q ends")
+    terminal.press("\x03")
+    terminal.until("\x1b[?1049l")
+    if terminal.program.wait(10) != 0:
+        fail(f"^C ended it with {terminal.program.returncode}")
+
+
 def shape(line):
     """A line without its numbers and the widths of its gaps."""
     return re.sub(r"\d[\d.]*( [KMG]iB| B)?", "N", re.sub(r" +", " ", line.strip()))
@@ -326,7 +405,7 @@ def fill(path):
 def main():
     """The command line."""
     commands = {"routes": routes, "nexthops": nexthops, "stats": stats, "caches": caches,
-                "get": get, "page": page, "fill": fill}
+                "get": get, "screen": screen, "page": page, "fill": fill}
     if len(sys.argv) < 2 or sys.argv[1] not in commands:
         sys.exit(__doc__)
     commands[sys.argv[1]](*sys.argv[2:])

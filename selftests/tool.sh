@@ -19,6 +19,7 @@ ALL_TESTS=(
 	"only_flush: cached routes are given back"
 	"only_monitor: events come as they happen, as text and as JSON"
 	"only_top: rates of packets, updates, punts and hits are what was sent"
+	"only_terminal: top draws on a terminal, follows its size, and leaves it as it was"
 	"only_explain: reasons by number, with advice, and only new ones if asked for"
 	"only_doctor: what is wrong is found, and told with what to do"
 	"only_errors: one line that says what to do, and exit status 2"
@@ -390,6 +391,11 @@ only_top() {
 	EOT
 	[ "$(grep -c '^altfib: all a second' "$TMP/text")" = 3 ] || fail "$(cat "$TMP/text")" || return 1
 	has "$(cat "$TMP/text")" "no_route" "nexthop" "RECEIVED" && has_not "$(cat "$TMP/text")" $'\e'
+}
+
+only_terminal() {
+	in_mode on || return 1
+	python3 -B "$HERE/tool.py" screen afr 2>&1
 }
 
 only_explain() {
