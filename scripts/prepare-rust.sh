@@ -45,7 +45,7 @@ find_kernel_source() {
 # What the build runs or includes, each with the package that has it.
 check_tools() {
 	local pair missing=()
-	for pair in make:make flex:flex bison:bison bc:bc pahole:pahole xz:xz-utils; do
+	for pair in make:make flex:flex bison:bison bc:bc pahole:pahole python3:python3 xz:xz-utils; do
 		command -v "${pair%%:*}" >/dev/null || missing+=("${pair#*:}")
 	done
 	for pair in gelf.h:libelf-dev openssl/evp.h:libssl-dev; do
