@@ -36,7 +36,8 @@ suite=trixie
 # Of the selftests, unless others are named.
 programs=(forward.sh ipv6.sh module.sh)
 # What the selftests call, and what makes a system of it.
-guest_packages=(iproute2 iputils-ping nftables wireguard-tools procps kmod perl-base udev busybox-static zstd)
+guest_packages=(iproute2 iputils-ping nftables wireguard-tools procps kmod perl-base udev busybox-static zstd
+	bpftrace linux-perf)
 
 # What is the builder's stays so.
 as_builder() {

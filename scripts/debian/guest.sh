@@ -2,17 +2,23 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # In the guest with Debian's own kernel: the commands of docs/install.md for a machine
-# that altfib is installed on, then the selftests with the module that is installed.
+# that altfib is installed on, the tracers, then the selftests with the module that is installed.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 
 rc=0
 echo "TAP version 13"
-echo "1..1"
+echo "1..2"
 if commands=$(scripts/debian/commands.sh guest) && bash -exc "$commands"; then
 	echo "ok 1 the commands of docs/install.md work on Linux $(uname -r)"
 else
 	echo "not ok 1 the commands of docs/install.md work on Linux $(uname -r)"
+	rc=1
+fi
+if scripts/debian/tracing.sh; then
+	echo "ok 2 what docs/tracing.md has for perf and bpftrace works on Linux $(uname -r)"
+else
+	echo "not ok 2 what docs/tracing.md has for perf and bpftrace works on Linux $(uname -r)"
 	rc=1
 fi
 
