@@ -5,7 +5,7 @@
 # "not ok NAME" for each, and what was found below a "not ok".
 #
 #   lint.sh            all
-#   lint.sh NAME...    rustfmt clippy checkpatch shellcheck spdx netlink tool panics bindgen
+#   lint.sh NAME...    rustfmt clippy checkpatch shellcheck spdx netlink docs tool panics
 #   lint.sh fmt        changes the files instead: formats the Rust sources
 
 # shellcheck disable=SC2317 # lint_* are called by name
@@ -103,6 +103,9 @@ lint_spdx() {
 
 # The specification of the netlink family fits the kernel's schema, and what is generated of it is there.
 lint_netlink() { scripts/netlink.sh check; }
+
+# The pages about counters and settings have what the module has.
+lint_docs() { python3 scripts/check-docs.py; }
 
 # The tool, with clippy of the cargo that builds it.
 lint_tool() {

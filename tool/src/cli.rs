@@ -107,9 +107,6 @@ pub enum Command {
     /// Write the man pages into a folder
     #[command(hide = true)]
     Man { folder: PathBuf },
-    /// Print the table of reasons, for the documentation
-    #[command(hide = true)]
-    Reasons,
 }
 
 /// As "ip route get" has it.

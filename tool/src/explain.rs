@@ -42,7 +42,7 @@ struct Explained {
 pub fn run(out: &mut Out, options: &Options, args: &cli::Explain) -> Result<Status> {
     for name in &args.reasons {
         if reasons::of(name).is_none() {
-            bail!("no reason is called \"{name}\": \"altfib explain\" lists those that occur, docs/tool.md all");
+            bail!("no reason is called \"{name}\": \"altfib explain\" lists those that occur, docs/counters.md all");
         }
     }
     let mut altfib = Altfib::open()?;

@@ -120,10 +120,6 @@ fn run(cli: &Cli) -> Result<Status> {
                 .with_context(|| format!("man pages cannot be written to {}", folder.display()))?;
             Status::Well
         }
-        Command::Reasons => {
-            out.text(reasons::markdown().trim_end())?;
-            Status::Well
-        }
     };
     out.flush()?;
     Ok(status)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! What to make of each reason to leave a packet to the kernel: the one table of it. The module
-//! tells the reason's name, group and cause; docs/tool.md shows this table.
+//! tells the reason's name, group and cause; docs/counters.md shows both.
 
 /// Whether there is anything to be done about a reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,20 +130,6 @@ pub fn of(name: &str) -> Option<&'static Reason> {
     REASONS.iter().find(|reason| reason.name == name)
 }
 
-/// As a table for the documentation.
-pub fn markdown() -> String {
-    let mut text = String::from("| reason | | what would change it |\n|---|---|---|\n");
-    for Reason {
-        name,
-        verdict,
-        advice,
-    } in REASONS
-    {
-        text.push_str(&format!("| `{name}` | {} | {advice} |\n", verdict.name()));
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -190,14 +176,5 @@ mod tests {
             assert!(!reason.advice.contains(". "), "{}", reason.name);
             assert!(reason.advice.len() <= 160, "{}", reason.name);
         }
-    }
-
-    #[test]
-    fn documentation_has_the_table() {
-        let page = include_str!("../../docs/tool.md");
-        assert!(
-            page.contains(&markdown()),
-            "docs/tool.md has another table: altfib reasons prints it"
-        );
     }
 }
