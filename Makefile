@@ -64,7 +64,7 @@ test-debug:
 	@scripts/test.sh uml-debug
 
 test-full:
-	@scripts/test.sh lint host uml x86 uml-debug x86-debug kernel replay churn
+	@scripts/test.sh lint host uml x86 uml-debug x86-debug demo kernel replay churn
 
 replay:
 	@scripts/test.sh replay

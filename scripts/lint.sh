@@ -104,8 +104,9 @@ lint_spdx() {
 # The specification of the netlink family fits the kernel's schema, and what is generated of it is there.
 lint_netlink() { scripts/netlink.sh check; }
 
-# The pages about counters and settings have what the module has.
-lint_docs() { python3 scripts/check-docs.py; }
+# The pages about counters and settings have what the module has, and each command of a
+# page is run by somebody.
+lint_docs() { python3 scripts/check-docs.py && python3 -B selftests/docs.py check; }
 
 # The tool, with clippy of the cargo that builds it.
 lint_tool() {

@@ -45,6 +45,8 @@ FAST="fastpath.sh"
 NETLINK="netlink.sh"
 # The tool, which scripts/test.sh has built.
 COMMAND_LINE="tool.sh"
+# And the pages' commands, its own among them.
+DOCS="docs.sh"
 # Where there are tracepoints.
 TRACING=
 [ ! -d /sys/kernel/tracing ] || TRACING="tracing.sh"
@@ -62,7 +64,7 @@ if [ $# != 0 ]; then
 	programs=$*
 elif [ $uml = yes ]; then
 	# Hundreds of scenarios in a minute, and four in one under emulation.
-	programs="random.sh $SEQUENTIAL $OUTPUT $DNS $CACHES $FAST $NETLINK $COMMAND_LINE $TRACING"
+	programs="random.sh $SEQUENTIAL $OUTPUT $DNS $CACHES $FAST $NETLINK $COMMAND_LINE $DOCS $TRACING"
 	echo "# User-Mode Linux has one CPU and no races; not run here: $RACES"
 elif [ "${ALTFIB_ACCEL:-}" = tcg ]; then
 	# ftrace switches a function's first bytes as static keys are switched, 200 times
@@ -71,7 +73,7 @@ elif [ "${ALTFIB_ACCEL:-}" = tcg ]; then
 	[ "$(cpus)" != 1 ] || programs="output.sh early_demux.sh $TRACE $TRACING"
 	echo "# emulated: with several CPUs $SEQUENTIAL $RACES, with one output.sh early_demux.sh $TRACE $TRACING"
 else
-	programs="random.sh $SEQUENTIAL $OUTPUT $DNS $CACHES $FAST $NETLINK $COMMAND_LINE $TRACE $TRACING $RACES"
+	programs="random.sh $SEQUENTIAL $OUTPUT $DNS $CACHES $FAST $NETLINK $COMMAND_LINE $DOCS $TRACE $TRACING $RACES"
 fi
 
 total=2

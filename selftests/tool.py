@@ -8,8 +8,6 @@
     tool.py caches       the same of the caches
     tool.py get ADDR...  both answers are those of "ip route get"
     tool.py screen NETNS "top" on a terminal draws, follows its size, and leaves the terminal as it was
-    tool.py page FILE    each command that a page shows runs, and prints what it shows, but for numbers
-    tool.py fill FILE    prints the page with what its commands print now
 """
 
 import fcntl
@@ -334,78 +332,10 @@ def screen(netns):
         fail(f"^C ended it with {terminal.program.returncode}")
 
 
-def shape(line):
-    """A line without its numbers and the widths of its gaps."""
-    return re.sub(r"\d[\d.]*( [KMG]iB| B)?", "N", re.sub(r" +", " ", line.strip()))
-
-
-def is_output(line):
-    """Whether a line of a page shows what a command prints."""
-    return line.startswith("    ") and not line.startswith("    $ ")
-
-
-def shown(path):
-    """The lines of a page, and of each "    $ ..." in it the command, its line, and the lines behind it."""
-    with open(path, encoding="utf-8") as file:
-        text = file.read().splitlines()
-    commands = []
-    for at, line in enumerate(text):
-        if line.startswith("    $ "):
-            end = at + 1
-            # An empty line may be in it, but not its last one.
-            while any(is_output(line) for line in text[end:end + (2 if text[end:end + 1] == [""] else 1)]):
-                end += 1
-            commands.append((line[6:], at, [line[4:] for line in text[at + 1:end]]))
-    if len(commands) < 10:
-        fail(f"only {len(commands)} commands are shown")
-    return text, commands
-
-
-def printed(command):
-    """The lines that a command of the page prints."""
-    path = os.path.dirname(TOOL) + ":" + os.environ["PATH"]
-    result = subprocess.run(["bash", "-c", command], text=True, check=False, capture_output=True,
-                            timeout=120, env=dict(os.environ, PATH=path))
-    if result.returncode > 1 or result.stderr:
-        fail(f"{command} ended with {result.returncode}: {result.stderr}")
-    return result.stdout.splitlines()
-
-
-def page(path):
-    """Each command of a page prints what follows it there; "..." stands for any lines."""
-    _, commands = shown(path)
-    for command, _, there in commands:
-        here = printed(command)
-        at = 0
-        skip = False
-        for line in there:
-            if line.strip() == "...":
-                skip = True
-                continue
-            while skip and at < len(here) and shape(here[at]) != shape(line):
-                at += 1
-            if at >= len(here) or shape(here[at]) != shape(line):
-                fail(f"{command}: the page has \"{line}\", and it printed:\n" + "\n".join(here))
-            at += 1
-            skip = False
-        if not skip and at != len(here):
-            fail(f"{command} printed more than the page has:\n" + "\n".join(here))
-    print(f"# {len(commands)} commands")
-
-
-def fill(path):
-    """The page again, with what its commands print now."""
-    text, commands = shown(path)
-    new = [printed(command) for command, _, _ in commands]
-    for (_, at, there), here in reversed(list(zip(commands, new))):
-        text[at + 1:at + 1 + len(there)] = ["    " + line if line else "" for line in here]
-    print("\n".join(text))
-
-
 def main():
     """The command line."""
     commands = {"routes": routes, "nexthops": nexthops, "stats": stats, "caches": caches,
-                "get": get, "screen": screen, "page": page, "fill": fill}
+                "get": get, "screen": screen}
     if len(sys.argv) < 2 or sys.argv[1] not in commands:
         sys.exit(__doc__)
     commands[sys.argv[1]](*sys.argv[2:])

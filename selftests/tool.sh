@@ -28,7 +28,6 @@ ALL_TESTS=(
 	"only_color: colours if asked for, and the same text"
 	"only_absent: without the module, too, a line says what to do"
 	"only_completions: completions and man pages are well-formed"
-	"only_page: each command that docs/tool.md shows prints what it shows"
 )
 
 SYS=/proc/sys/net/altfib
@@ -542,35 +541,6 @@ only_completions() {
 	for page in "" -get -routes -nexthops -caches -stats -audit -flush -monitor -top -explain -doctor; do
 		grep -q '^\.SH NAME' "$TMP/man/altfib$page.1" || fail "no man page altfib$page" || return 1
 	done
-}
-
-only_page() {
-	local rc
-
-	in_mode on || return 1
-	# Loaded at once, so that next hops have the numbers that they have in the kernel's order.
-	in_ns afr sh -c 'cd /proc/sys/net/altfib && echo off >mode && echo on >mode' || return 1
-	# shellcheck disable=SC2016 # it is that shell's
-	in_ns afr timeout 20 sh -c \
-		'until [ "$(grep -c "serving: *yes" /proc/net/altfib/status)" = 2 ]; do sleep 0.1; done' || return 1
-	# What the page was made with.
-	run_scenario on <<-EOT || return 1
-	sysctl afr net/ipv4/conf/all/send_redirects 0
-	$TX dst=10.1.0.1 n=20
-	$TX dst=10.2.0.1 n=3
-	$TX dst=10.9.0.1 n=3
-	settle
-	EOT
-	# Where there is such a thing.
-	# shellcheck disable=SC2016 # it is that shell's
-	in_ns afr bash -c 'for file in /proc/sys/net/bridge/bridge-nf-call-ip*; do
-		[ ! -e "$file" ] || echo 0 >"$file"
-	done' || return 1
-	compare afr page "$HERE/../docs/tool.md"
-	rc=$?
-	# With what it should have, for whoever changes something.
-	[ -z "${ALTFIB_OUT:-}" ] || compare afr fill "$HERE/../docs/tool.md" >"$ALTFIB_OUT/tool.md"
-	return "$rc"
 }
 
 [ "${1:-}" = --count ] || [ -x "$TOOL" ] ||

@@ -15,6 +15,7 @@ ALL_TESTS=(
 	"only_resync: the mirror is loaded, and why it was not"
 	"only_filter: of one namespace and one reason only"
 	"only_off: nothing is told that nobody asks for"
+	"only_page: the commands of docs/tracing.md, and the events and fields that it names"
 	"only_unload: the module goes while somebody listens"
 )
 in_ipv6 only_lookup only_host_lookup only_punt only_flow_drop only_resync
@@ -333,6 +334,12 @@ only_off() {
 	EOT
 	told
 	tells 0 .
+}
+
+only_page() {
+	begin_with on || return 1
+	in_ns afr python3 -B "$HERE/docs.py" page docs/tracing.md 2>&1 &&
+		python3 -B "$HERE/docs.py" events docs/tracing.md 2>&1
 }
 
 only_unload() {
