@@ -311,7 +311,7 @@ make_install() { # RELEASE
 	inside modprobe -S "$1" -n altfib
 	[[ -s $root/etc/sysctl.d/altfib.conf && -s $root/etc/modules-load.d/altfib.conf ]]
 	[[ -s $root/usr/local/share/doc/altfib/docs/settings.md ]]
-	inside altfib --version
+	inside /usr/local/bin/altfib --version
 	[[ -s $root/usr/local/share/man/man1/altfib.1 ]]
 }
 

@@ -82,6 +82,16 @@ list_tool() {
 	[[ ! -e $ALTFIB_CACHE/build/tool ]] || (cd "$ALTFIB_CACHE/build/tool" && find . -type f -printf 'share/%P\n')
 }
 
+# Folders that are there only for our files; uninstall looks for them in this list.
+folders=$doc/folders
+
+make_folder() { # FOLDER
+	[[ ! -d $1 ]] || return 0
+	make_folder "${1%/*}"
+	mkdir "$1"
+	printf '%s\n' "${1#"$root"}" >>"$folders.new"
+}
+
 do_install() {
 	local release ko target name tool=''
 	check_tree "$kdir"
@@ -105,10 +115,15 @@ do_install() {
 	install -m 0644 "$ALTFIB_TOP"/{README.md,COPYING} "$doc"
 	install -m 0644 "$ALTFIB_TOP"/docs/* "$doc/docs"
 	if [[ -n $tool ]]; then
-		install -D -m 0755 "$tool" "$root$prefix/bin/altfib"
+		# What an earlier version made is there already.
+		[[ ! -f $folders ]] || cp "$folders" "$folders.new"
+		make_folder "$root$prefix/bin"
+		install -m 0755 "$tool" "$root$prefix/bin/altfib"
 		while read -r name; do
-			install -D -m 0644 "$ALTFIB_CACHE/build/tool/${name#share/}" "$root$prefix/$name"
+			make_folder "$root$prefix/${name%/*}"
+			install -m 0644 "$ALTFIB_CACHE/build/tool/${name#share/}" "$root$prefix/$name"
 		done < <(list_tool)
+		[[ ! -f $folders.new ]] || mv "$folders.new" "$folders"
 	fi
 	say "Installed $target; \"modprobe altfib\" loads it, and each boot will (${configuration[modules-load.conf]})"
 }
@@ -137,12 +152,15 @@ do_uninstall() {
 	done
 	rm -f "$root$prefix"/bin/altfib
 	# By their names, whatever an earlier version had.
-	while read -r file; do
-		rm "$file"
-		# Below /usr/local nobody else may have made them.
-		rmdir -p --ignore-fail-on-non-empty "${file%/*}" 2>/dev/null || true
-	done < <(find "$root$prefix/share" -path '*/man/man1/altfib*.1' -o -path '*/bash-completion/completions/altfib' \
-		-o -path '*/zsh/site-functions/_altfib' -o -path '*/fish/vendor_completions.d/altfib.fish' 2>/dev/null)
+	find "$root$prefix/share" \( -path '*/man/man1/altfib*.1' -o -path '*/bash-completion/completions/altfib' \
+		-o -path '*/zsh/site-functions/_altfib' -o -path '*/fish/vendor_completions.d/altfib.fish' \) \
+		-delete 2>/dev/null || true
+	if [[ -f $folders ]]; then
+		# The innermost first.
+		while read -r name; do
+			[[ ! -d $root$name ]] || rmdir --ignore-fail-on-non-empty "$root$name"
+		done < <(tac "$folders")
+	fi
 	rm -rf "$doc"
 	# Below /usr/local nobody else may have made it.
 	[[ ! -d ${doc%/*} ]] || rmdir --ignore-fail-on-non-empty "${doc%/*}"

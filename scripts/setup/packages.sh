@@ -97,14 +97,14 @@ packages_newer() { # PACKAGE...
 # Writes to packages_run's log.
 packages_backports() {
 	local newer=$1 name source dir suite
-	local -a same=() own
+	local -a wanted=() own
 	shift
 	suite=$(main_suite)-backports
 	source=$(dpkg-query -W -f '${source:Package}' "$newer")
 	for name in "$@"; do
-		[[ $(apt-cache show "$name" | awk '$1 == "Source:" && !found++ { print $2 }') != "$source" ]] || same+=("$name")
+		[[ $(apt-cache show "$name" | awk '$1 == "Source:" && !found++ { print $2 }') != "$source" ]] || wanted+=("$name")
 	done
-	((${#same[@]})) || return 0
+	((${#wanted[@]})) || return 0
 	dir=$(mktemp -d)
 	mkdir -p "$dir"/{parts,lists/partial,cache/archives/partial}
 	cp /etc/apt/sources.list.d/* "$dir/parts" 2>/dev/null || true
@@ -114,12 +114,12 @@ packages_backports() {
 	} >"$dir/parts/altfib.sources"
 	own=(-q -o "Dir::Etc::SourceParts=$dir/parts" -o "Dir::State::Lists=$dir/lists"
 		-o "Dir::Cache=$dir/cache" -o APT::Sandbox::User=root)
-	say "${same[*]} from $suite, since $newer is newer than that of $(main_suite)"
+	say "${wanted[*]} from $suite, since $newer is newer than that of $(main_suite)"
 	as_root apt-get "${own[@]}" update >>"$log" 2>&1 ||
 		die "the package lists of $suite could not be fetched (log: $log)"
 	as_root env DEBIAN_FRONTEND=noninteractive apt-get "${own[@]}" -y --no-install-recommends --no-remove \
-		-t "$suite" install "${same[@]}" >>"$log" 2>&1 ||
-		die "${same[*]} could not be installed: $(grep -m1 -E '^E:' "$log" || tail -n1 "$log") (log: $log)"
+		-t "$suite" install "${wanted[@]}" >>"$log" 2>&1 ||
+		die "${wanted[*]} could not be installed: $(grep -m1 -E '^E:' "$log" || tail -n1 "$log") (log: $log)"
 	rm -rf "$dir"
 }
 
