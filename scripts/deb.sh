@@ -65,7 +65,7 @@ pack_dkms() {
 	local tree=$work/altfib-dkms sources=usr/src/altfib-$version
 	local doc=$tree/usr/share/doc/altfib-dkms
 	mkdir -p "$tree/$sources/scripts" "$doc/docs" "$tree"/etc/{sysctl.d,modules-load.d} "$tree/DEBIAN"
-	cp -r src Kbuild "$tree/$sources"
+	cp -r src include Kbuild "$tree/$sources"
 	cp scripts/{build-module,dkms-build,lib,prepare-rust,toolchain}.sh scripts/{Makefile.bindgen,supported-kernels} \
 		"$tree/$sources/scripts"
 	fill dkms.conf "$tree/$sources/dkms.conf"

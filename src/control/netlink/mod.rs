@@ -13,6 +13,7 @@ mod list;
 mod stats;
 
 use crate::netns::Namespace;
+use crate::sys::compat;
 use crate::sys::net::Net;
 use crate::sys::netlink::netlink_family;
 use crate::sys::netlink::uapi;
@@ -54,7 +55,7 @@ impl Family for Netlink {
                 )?;
                 Ok(out.u32(uapi::ALTFIB_A_FLUSH_FLOWS, flows)?)
             }
-            _ => Err(EOPNOTSUPP.into()),
+            _ => Err(compat::eopnotsupp().into()),
         }
     }
 
@@ -70,7 +71,7 @@ impl Family for Netlink {
             uapi::ALTFIB_CMD_ROUTES => list::routes(ns, request, cursor, out),
             uapi::ALTFIB_CMD_NEXTHOPS => list::nexthops(ns, cursor, out),
             uapi::ALTFIB_CMD_CACHES => stats::caches(ns, cursor, out),
-            _ => Err(EOPNOTSUPP),
+            _ => Err(compat::eopnotsupp()),
         }
     }
 
