@@ -318,6 +318,7 @@ make_install() { # RELEASE
 # What dkms will do, with the crates that are there already: a file that the package
 # lacks shows in a minute.
 build_packed() { # RELEASE
+	# shellcheck disable=SC2016 # for the other bash
 	inside bash -exc 'rm -rf /tmp/sources
 		dpkg-deb -x /tmp/altfib-dkms_*_all.deb /tmp/sources
 		cd /tmp/sources/usr/src/altfib-*
