@@ -5,7 +5,8 @@
 #
 #   setup.sh [KERNEL...]        uml x86 uml-stock uml-suites uml-debug x86-debug; default the first two
 #   setup.sh [KERNEL...] dns    and the name servers of selftests/dns.sh
-#   setup.sh [KERNEL...] bird   and the routing daemon of scripts/bench/control.sh
+#   setup.sh [KERNEL...] bird   and the routing daemon of scripts/bench/control.sh and selftests/daemons.sh
+#   setup.sh [KERNEL...] frr    and that of selftests/daemons.sh alone
 #
 # Each step (scripts/setup/STEP.sh) has three functions:
 #   STEP_done   true if there is nothing to do; must be fast
@@ -16,7 +17,7 @@
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 . "$ALTFIB_TOP/scripts/toolchain.sh"
-for part in check packages tools source unpack dns bird kernel; do
+for part in check packages tools source unpack dns bird frr kernel; do
 	# shellcheck source=/dev/null # each is checked by itself
 	. "$ALTFIB_TOP/scripts/setup/$part.sh"
 done
@@ -27,7 +28,7 @@ kernels=()
 more=()
 for word in "${args[@]}"; do
 	case $word in
-	dns | bird) more+=("$word") ;;
+	dns | bird | frr) more+=("$word") ;;
 	*) kernels+=("$word") ;;
 	esac
 done

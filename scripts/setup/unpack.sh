@@ -9,7 +9,7 @@
 
 unpacked_libraries() { # NAME
 	local dir=$ALTFIB_CACHE/tools/$1
-	printf '%s\n' "$dir/usr/lib/x86_64-linux-gnu:$dir/lib/x86_64-linux-gnu"
+	printf '%s\n' "$dir/usr/lib/x86_64-linux-gnu:$dir/lib/x86_64-linux-gnu:$dir/usr/lib/x86_64-linux-gnu/$1"
 }
 
 # unpacked_runs NAME CALL...: whether each program can say its version and end.
