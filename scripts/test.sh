@@ -4,7 +4,8 @@
 # make test: set-up, then all tests, stage by stage.
 #
 #   test.sh               host uml lint debug x86
-#   test.sh STAGE...      any of these, or uml-debug x86-debug demo kernel replay churn packages matrix
+#   test.sh STAGE...      any of these, or uml-debug x86-debug demo kernel replay churn
+#                         daemons packages matrix
 #
 # Without arguments two tests of each program may fail and be run once more: an hour of
 # packets, timers and emulation on a shared machine is not to be thrown away by one
@@ -22,10 +23,10 @@ set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
 # Minutes on 2 CPUs after the set-up.  A guest may take twice its budget.
-declare -A budget=([lint]=2 [host]=12 [uml]=28 [debug]=17 [x86]=35 [uml-debug]=55 [x86-debug]=90 [demo]=20 [kernel]=180 [replay]=20 [churn]=400 [packages]=15 [matrix]=60)
+declare -A budget=([lint]=2 [host]=12 [uml]=28 [debug]=17 [x86]=35 [uml-debug]=55 [x86-debug]=90 [demo]=20 [kernel]=180 [replay]=20 [churn]=400 [daemons]=30 [packages]=15 [matrix]=60)
 # Fewer tests than this mean that something was not run; whoever adds tests
 # raises it.
-declare -A minimum=([lint]=9 [host]=110 [uml]=906 [debug]=219 [x86]=459 [uml-debug]=474 [x86-debug]=120 [demo]=1 [kernel]=179 [replay]=8 [churn]=48 [packages]=9 [matrix]=222)
+declare -A minimum=([lint]=9 [host]=110 [uml]=906 [debug]=219 [x86]=459 [uml-debug]=474 [x86-debug]=120 [demo]=1 [kernel]=179 [replay]=8 [churn]=48 [daemons]=22 [packages]=9 [matrix]=222)
 
 stages=("$@")
 retries=$(($# ? 0 : 2))
@@ -51,6 +52,7 @@ if [[ -z ${ALTFIB_SETUP_DONE:-} ]]; then
 		[[ $stage != *-debug ]] || later+=("$stage")
 		[[ $stage != debug ]] || later+=(uml-debug)
 		[[ $stage != kernel ]] || later+=(uml-suites)
+		[[ $stage != daemons ]] || kernels+=(bird frr)
 	done
 	# User-Mode Linux has one CPU: where there is memory for both, the other kernels are
 	# built on the rest meanwhile.
@@ -190,7 +192,7 @@ in_guest() { # kernel cpus [arm [program...]]
 	[[ $1 != x86* ]] || build_module "$1" direct
 	build_selftests
 	build_tool
-	scripts/vm.sh --kernel "$1" --cpus "$2" --memory 3G \
+	scripts/vm.sh --kernel "$1" --cpus "$2" --memory "${guest_memory:-3G}" \
 		--timeout "${guest_limit:-$((budget[$stage] * 120))}" -- \
 		env "PROBE=$ALTFIB_CACHE/build/selftests/probe" "YNL=$(find_source)/tools/net/ynl/pyynl" \
 		"ALTFIB_KO_CORRUPT=$ALTFIB_CACHE/build/module-$1-corrupt/altfib.ko" \
@@ -297,6 +299,14 @@ stage_churn() {
 	return "$rc"
 }
 
+# Routing daemons, with the full tables of two upstreams: that takes memory.
+stage_daemons() {
+	local guest_memory=6G
+	export ALTFIB_TIMEOUT=$((budget[daemons] * 120))
+	scripts/demo/prepare.sh
+	in_guest uml 1 on daemons.sh
+}
+
 # What an operator has: Debian, its package manager and its kernels.  Neither is part of
 # "make test": each kernel's Rust crates alone take five minutes of a core.
 stage_packages() { scripts/debian.sh packages; }
@@ -308,7 +318,7 @@ stage_kernel() { scripts/kernel-selftests.sh all; }
 # The stage's functions see its name as $stage.
 run_stage() {
 	local stage=$1 log=$ALTFIB_LOG/test-$1.log start rc=0 p f n took missing
-	[[ $stage == @(host|uml|replay) ]] || wait_for_kernels
+	[[ $stage == @(host|uml|replay|daemons) ]] || wait_for_kernels
 	start=$(date +%s)
 	say ""
 	say "== $stage (budget ${budget[$stage]} min)"
