@@ -15,7 +15,7 @@ ALL_TESTS=(
 # Scenarios are begun for so many seconds; as many as the machine can.
 SECONDS_STEADY=${ALTFIB_RANDOM_STEADY:-15}
 SECONDS_EQUAL=${ALTFIB_RANDOM_SECONDS:-75}
-SECONDS_SHRINK=${ALTFIB_RANDOM_SHRINK:-240}
+SECONDS_SHRINK=${ALTFIB_RANDOM_SHRINK:-180}
 
 drive() {
 	"$HERE/random/run.sh" "$@" | tee "$TMP/random"

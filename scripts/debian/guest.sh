@@ -7,6 +7,8 @@ set -u
 cd "$(dirname "$0")/../.." || exit 1
 
 rc=0
+# A machine that altfib is for has a device.
+ip link add up0 type dummy && ip addr add 192.0.2.1/24 dev up0 && ip link set up0 up
 echo "TAP version 13"
 echo "1..2"
 if commands=$(scripts/debian/commands.sh guest) && bash -exc "$commands"; then
@@ -15,6 +17,7 @@ else
 	echo "not ok 1 the commands of docs/install.md work on Linux $(uname -r)"
 	rc=1
 fi
+ip link del up0
 if scripts/debian/tracing.sh; then
 	echo "ok 2 what docs/tracing.md has for perf and bpftrace works on Linux $(uname -r)"
 else

@@ -305,6 +305,18 @@ fn family(stats: &Stats) -> Vec<Finding> {
             format!("altfib is switched off here ({why})"),
             "switch it on: sysctl net.altfib.mode=on",
         )),
+        // These end by themselves.
+        (Some(why), _) if why.starts_with("no device is up") => all.push(note(
+            about,
+            format!("altfib rests: {why}"),
+            "it serves as soon as a device is up",
+        )),
+        (Some(why), _) if why == "reading the routes" || why.starts_with("many routes come") => all
+            .push(note(
+                about,
+                format!("the kernel routes alone for a moment: {why}"),
+                "ask again; dmesg says more if it stays",
+            )),
         (why, _) => all.push(problem(
             about,
             format!(
@@ -571,6 +583,16 @@ mod tests {
             .as_ref()
             .unwrap()
             .contains("raise net.altfib.memory_max_kb"));
+        for why in [
+            "no device is up but lo, which needs no routes",
+            "reading the routes",
+        ] {
+            one.why_not = Some(why.into());
+            assert_eq!(family(&one)[0].level, Level::Note, "{why}");
+        }
+        one.why_not =
+            Some("the mirror differed from the kernel's tables, reading them anew".into());
+        assert_eq!(family(&one)[0].level, Level::Problem);
         one.mode = "off".into();
         assert_eq!(family(&one)[0].level, Level::Note);
         let one = stats(
