@@ -14,8 +14,8 @@ packages_common=(
 	iputils-ping curl python3-minimal libloc-database location
 	# the tests: other hooks beside ours, a tunnel, lint
 	nftables wireguard-tools shellcheck
-	# one of the kernel's own selftests, icmp.sh
-	tcpdump
+	# those of the kernel's own selftests that are part of "make test"
+	tcpdump socat iptables jq
 	# the kernel's ynl: the netlink family's specification, and its test
 	python3-yaml python3-jsonschema
 )
@@ -24,7 +24,7 @@ packages_common=(
 # kernel-selftests.sh installs it itself.
 # shellcheck disable=SC2034 # read there
 packages_suites=(
-	netsniff-ng socat jq traceroute iptables iputils-arping conntrack smcroute ethtool
+	netsniff-ng traceroute iputils-arping conntrack smcroute ethtool
 	ipv6toolkit ipvsadm iperf3 libmnl-dev
 )
 
