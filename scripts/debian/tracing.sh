@@ -18,15 +18,17 @@ complain() {
 	rc=1
 }
 
+# In namespaces, since new ones take over what is set in the first one.
 build_network() {
 	local side
-	sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
+	ip netns add router
+	ip netns exec router sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
 	for side in 1 2; do
 		ip netns add "host$side"
-		ip link add "to$side" type veth peer name eth0 netns "host$side"
-		ip addr add "10.98.$side.1/24" dev "to$side"
-		ip -6 addr add "2001:db8:$side::1/64" dev "to$side" nodad
-		ip link set "to$side" up
+		ip -n router link add "to$side" type veth peer name eth0 netns "host$side"
+		ip -n router addr add "10.98.$side.1/24" dev "to$side"
+		ip -n router -6 addr add "2001:db8:$side::1/64" dev "to$side" nodad
+		ip -n router link set "to$side" up
 		ip -n "host$side" addr add "10.98.$side.2/24" dev eth0
 		ip -n "host$side" -6 addr add "2001:db8:$side::2/64" dev eth0 nodad
 		ip -n "host$side" link set eth0 up
@@ -40,11 +42,11 @@ events() {
 	while :; do
 		ip netns exec host1 ping -q -i 0.1 -c 5 -W 1 10.98.2.2
 		ip netns exec host1 ping -q -i 0.1 -c 5 -W 1 2001:db8:2::2
-		ip link set to2 down
-		ip link set to2 up
-		ip -6 addr add 2001:db8:2::1/64 dev to2 nodad
-		sysctl -w net.altfib.mode=off
-		sysctl -w net.altfib.mode=on
+		ip -n router link set to2 down
+		ip -n router link set to2 up
+		ip -n router -6 addr add 2001:db8:2::1/64 dev to2 nodad
+		ip netns exec router sysctl -w net.altfib.mode=off
+		ip netns exec router sysctl -w net.altfib.mode=on
 		sleep 1
 	done
 }
@@ -105,7 +107,6 @@ done < <(commands bpftrace)
 ((n >= 9)) || complain "only $n lines in $page"
 kill "$generator"
 wait "$generator" 2>/dev/null
-ip netns del host1
-ip netns del host2
+for name in router host1 host2; do ip netns del "$name"; done
 modprobe -r altfib || rc=1
 exit "$rc"
