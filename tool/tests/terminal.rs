@@ -9,11 +9,15 @@ use std::process::Stdio;
 const TOOL: &str = env!("CARGO_BIN_EXE_altfib");
 const COLORED: &str = "\x1b[";
 
-/// What is seen on a terminal.
+/// What is seen on a terminal. Whoever runs this may have asked for colours, or be a CI, which
+/// gets them on any terminal.
 fn seen(arguments: &str, environment: &[(&str, &str)]) -> String {
     let output = Command::new("script")
         .args(["-qec", &format!("{TOOL} {arguments}"), "/dev/null"])
         .env_remove("NO_COLOR")
+        .env_remove("CLICOLOR")
+        .env_remove("CLICOLOR_FORCE")
+        .env_remove("CI")
         .env("TERM", "xterm")
         .envs(environment.iter().copied())
         .stdin(Stdio::null())
