@@ -15,6 +15,7 @@ ALL_TESTS=(
 	"only_routes: 100,000 routes are those of /proc/net/altfib/routes, and of all tables"
 	"only_routes_change: a dump during which a route changes says so, and another one does not"
 	"only_nexthops: next hops and the state of their cached routes"
+	"only_traffic: packets by what they left by, of the namespace that asks"
 	"only_stats: counters, reasons, caches"
 	"only_stats_settings: the cache, the fast path and the host's own lookups"
 	"only_audit: an audit is started, watched, refused beside another one, and told of"
@@ -370,6 +371,48 @@ only_nexthops() {
 	settle
 	EOT
 	client afr nexthops && in_ns afr grep -c cached /proc/net/altfib/nexthops
+}
+
+# packets REPLY MEMBER...: those of entries with all of these members, as JSON has them.
+packets() {
+	python3 -c 'import json, sys
+want = json.loads("{" + ", ".join(sys.argv[2:]) + "}")
+print(sum(e["packets"] for e in json.loads(sys.argv[1]) if all(e.get(k) == v for k, v in want.items())))' "$@"
+}
+
+only_traffic() {
+	local reply n
+
+	in_mode on || return 1
+	reply=$(ynl afr --dump traffic) && [ "$reply" = "[]" ] || fail "before any packet: $reply" || return 1
+	# Errors come back to afc.
+	set_in afc mode off
+	run_scenario on <<-EOT || return 1
+	sysctl afr net/ipv6/conf/r1/disable_ipv6 0
+	ip afr route add 10.14.0.0/16 via inet6 fe80::1 dev r1
+	ip afr route add 10.15.0.0/16 dev r2
+	ip afr route add 10.16.0.0/16 nexthop via 10.0.2.2 nexthop via 10.0.3.2
+	$(for i in 14 15; do echo "$TX dst=10.$i.0.1 n=1000"; done)
+	$(for ((i = 1; i <= 100; i++)); do echo "$TX dst=10.16.0.$i n=20"; done)
+	$TX dst=10.0.1.1 n=1000
+	settle
+	EOT
+	reply=$(ynl afr --dump traffic) || fail "$reply" || return 1
+	for n in "$(packets "$reply" '"gateway": "fe80::1"' '"dev": "r1"')" \
+		"$(packets "$reply" '"type": "unicast"' '"gateway": null' '"dev": "r2"')" \
+		"$(packets "$reply" '"type": "local"' '"gateway": null' '"oif": null')"; do
+		# Up to 64 of each end may be the others'.
+		((n > 1000 - 130 && n < 1000 + 130)) || fail "$n packets of 1,000: $reply" || return 1
+	done
+	# Of several paths the one, by the hash.
+	n=$(packets "$reply" '"gateway": "10.0.2.2"')
+	((n > 200 && n < 1800)) || fail "$n packets of 2,000 by one of two paths: $reply" || return 1
+	n=$(packets "$reply" '"family": "ipv4"')
+	((n > 5000 - 130 && n < 5000 + 70)) || fail "$n packets of 5,000: $reply" || return 1
+	reply=$(ynl afc --dump traffic) && [ "$reply" = "[]" ] || fail "of another namespace: $reply" || return 1
+	# Nothing is held, and the numbers stay.
+	run_scenario on <<<"ip afr link del r2"
+	reply=$(ynl afr --dump traffic) && has "$reply" '"gateway": "10.0.3.2"' && has_not "$reply" '"dev": "r2"'
 }
 
 only_stats() {
@@ -754,6 +797,8 @@ only_fuzz() {
 	sysctl afr net/ipv6/conf/r1/disable_ipv6 0
 	ip afr route add 10.13.0.0/16 nexthop via 10.0.2.2 nexthop via 10.0.3.2
 	ip afr route add 10.5.0.0/16 via 10.0.3.2 table 77
+	$TX dst=10.1.0.1 n=200
+	settle
 	EOT
 	echo "# seed $SEED"
 	# Beside changes of what is asked about.

@@ -238,6 +238,7 @@ static uint32_t below(uint32_t n)
 static const uint8_t commands[] = {
 	ALTFIB_CMD_GET, ALTFIB_CMD_ROUTES, ALTFIB_CMD_NEXTHOPS, ALTFIB_CMD_CACHES,
 	ALTFIB_CMD_STATS, ALTFIB_CMD_AUDIT_START, ALTFIB_CMD_AUDIT_GET, ALTFIB_CMD_FLUSH,
+	ALTFIB_CMD_TRAFFIC,
 };
 
 /* An address that leads somewhere, more often than not. */
@@ -268,7 +269,7 @@ static void good(struct message *m)
 {
 	uint8_t cmd = commands[below(sizeof(commands))];
 	int dump = cmd == ALTFIB_CMD_ROUTES || cmd == ALTFIB_CMD_NEXTHOPS ||
-		   cmd == ALTFIB_CMD_CACHES;
+		   cmd == ALTFIB_CMD_CACHES || cmd == ALTFIB_CMD_TRAFFIC;
 	int v6 = below(2);
 	unsigned char bytes[16];
 	uint8_t af = below(2) ? 2 : 10;

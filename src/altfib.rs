@@ -34,6 +34,7 @@ use sys::net::Net;
 use sys::net::PerNetRegistration;
 use sys::netdev::DeviceNotifier;
 use sys::netlink;
+use sys::traffic::Sampler;
 
 module! {
     type: Altfib,
@@ -51,6 +52,7 @@ struct Altfib {
     devices: DeviceNotifier<Namespace>,
     #[pin]
     namespaces: PerNetRegistration<Namespace>,
+    sampler: Sampler,
 }
 
 impl kernel::InPlaceModule for Altfib {
@@ -58,6 +60,7 @@ impl kernel::InPlaceModule for Altfib {
         try_pin_init!(Self {
             _: { check()? },
             _: { sys::cpu::detect() },
+            sampler: Sampler::new()?,
             namespaces <- PerNetRegistration::new(),
             devices <- DeviceNotifier::new(),
             netlink: netlink::Registration::new()?,

@@ -99,6 +99,8 @@ static __always_inline void altfib_count_packet(u64 __percpu *counter)
 		altfib_count_anywhere(counter);
 }
 
+#include "helpers_traffic.c"
+
 /* fib_rule_match() of net/core/fib_rules.c, for a flow without an output device or a tunnel. */
 static bool altfib_rule_matches(struct fib_rule *rule, struct fib_rules_ops *ops,
 				struct flowi *fl, int flags)
@@ -891,27 +893,6 @@ static __always_inline enum altfib_outcome altfib_find_dst(const struct altfib_p
 	return ALTFIB_NO_OBJECTION;
 }
 
-/* Packets until the next one that is to be verified, less one. */
-static DEFINE_PER_CPU(u32, altfib_unverified);
-
-static noinline u32 altfib_dec_anywhere(u32 __percpu *left)
-{
-	return this_cpu_dec_return(*left);
-}
-
-/* Of every so many one is due; left counts down to it, as altfib_count_packet() counts. */
-static __always_inline bool altfib_due(u32 __percpu *left, u32 every)
-{
-	u32 now = likely(softirq_count()) ? __this_cpu_dec_return(*left) :
-					    altfib_dec_anywhere(left);
-
-	/* Negative is large: due by count, or since the interval has become shorter. */
-	if (likely(now < every - 1))
-		return false;
-	this_cpu_write(*left, every - 1);
-	return true;
-}
-
 /* A route of nh is handed out: whoever keeps it has to be told when a prefix of nh goes. */
 static __always_inline void altfib_serve(struct altfib_nexthop *nh)
 {
@@ -925,7 +906,7 @@ altfib_attach_choice(const struct altfib_packet *pkt, struct altfib_nexthop *nh,
 {
 	if (probe && altfib_socket_claims(pkt->net, pkt->skb))
 		return ALTFIB_EARLY_DEMUX;
-	if (unlikely(altfib_due(&altfib_unverified, every)))
+	if (unlikely(altfib_due(pkt->net, choice->dst, every)))
 		return ALTFIB_VERIFY_DUE;
 	if (unlikely(choice->group)) {
 		if (!altfib_take_member(pkt->skb, choice))

@@ -401,6 +401,25 @@ struct altfib_nl_request {
 	bool has_table;
 };
 
+/* What packets left by. No padding: compared as it is. */
+struct altfib_traffic_key {
+	u64 net_cookie;			/* 0: none */
+	u8 gateway[16];			/* IPv4: the first four */
+	int ifindex;			/* 0 if local */
+	u8 family;			/* AF_*, the packets' */
+	u8 gateway_family;		/* AF_*, or 0 */
+	u8 local;
+	u8 zero;
+};
+
+/* One of them, for people. */
+struct altfib_traffic_info {
+	struct altfib_traffic_key key;
+	u64 packets;
+	u32 cpu;
+	char device[16];		/* empty if it is gone */
+};
+
 /* Where a dump is. All zero is the start. */
 struct altfib_nl_cursor {
 	u8 addr[16];

@@ -299,7 +299,7 @@ enum altfib_outcome altfib_helper_flow_attach(struct altfib_flows *t,
 	altfib_flow_used(e);
 	if (probe && altfib_socket_claims(pkt->net, pkt->skb))
 		return ALTFIB_EARLY_DEMUX;
-	if (unlikely(altfib_due(&altfib_unverified, every)))
+	if (unlikely(altfib_due(pkt->net, e->dst, every)))
 		return ALTFIB_VERIFY_DUE;
 	skb_dst_set_noref(pkt->skb, e->dst);
 	return e->local ? ALTFIB_LOCAL : ALTFIB_FORWARD;
@@ -327,7 +327,7 @@ enum altfib_outcome altfib_helper_flow_attach6(struct altfib_flows *t,
 	altfib_flow_used(e);
 	if (probe && altfib_socket_claims6(pkt->net, pkt->skb))
 		return ALTFIB_EARLY_DEMUX;
-	if (unlikely(altfib_due(&altfib_unverified, every)))
+	if (unlikely(altfib_due(pkt->net, e->dst, every)))
 		return ALTFIB_VERIFY_DUE;
 	skb_dst_set_noref(pkt->skb, e->dst);
 	return e->local ? ALTFIB_LOCAL : ALTFIB_FORWARD;

@@ -497,7 +497,7 @@ enum altfib_outcome altfib_helper_attach6(const struct altfib_packet6 *pkt,
 		return reason;
 	if (probe && altfib_socket_claims6(pkt->net, pkt->skb))
 		return ALTFIB_EARLY_DEMUX;
-	if (unlikely(altfib_due(&altfib_unverified, every)))
+	if (unlikely(altfib_due(pkt->net, choice.dst, every)))
 		return ALTFIB_VERIFY_DUE;
 	if (unlikely(choice.group)) {
 		struct nexthop *nh = nexthop_select_path(choice.group, choice.hash);

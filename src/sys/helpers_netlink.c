@@ -189,6 +189,13 @@ int altfib_nl_caches_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
 	return altfib_nl_dump(skb, cb, &request);
 }
 
+int altfib_nl_traffic_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
+{
+	const struct altfib_nl_request request = {};
+
+	return altfib_nl_dump(skb, cb, &request);
+}
+
 /* ---- messages --------------------------------------------------------- */
 
 int altfib_helper_nl_text(struct sk_buff *skb, int attr, const char *text, size_t len)

@@ -120,7 +120,7 @@ static bool altfib_check_due(const struct altfib_redirect *r)
 {
 	u32 every = READ_ONCE(r->every);
 
-	/* As altfib_due(), in any context. */
+	/* As in altfib_due(), in any context. */
 	if (likely((u32)this_cpu_dec_return(altfib_unchecked) < every - 1))
 		return false;
 	this_cpu_write(altfib_unchecked, every - 1);

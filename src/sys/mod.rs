@@ -35,6 +35,7 @@ pub mod shared;
 pub(crate) mod sysctl;
 pub(crate) mod time;
 pub(crate) mod trace;
+pub(crate) mod traffic;
 pub(crate) mod work;
 
 /// The network headers that the `kernel` crate lacks, and our own C helpers.

@@ -108,6 +108,11 @@ static const struct genl_split_ops altfib_nl_ops[] = {
 		.doit	= altfib_nl_flush_doit,
 		.flags	= GENL_UNS_ADMIN_PERM | GENL_CMD_CAP_DO,
 	},
+	{
+		.cmd	= ALTFIB_CMD_TRAFFIC,
+		.dumpit	= altfib_nl_traffic_dumpit,
+		.flags	= GENL_CMD_CAP_DUMP,
+	},
 };
 
 static const struct genl_multicast_group altfib_nl_mcgrps[] = {

@@ -20,6 +20,7 @@ int altfib_nl_stats_doit(struct sk_buff *skb, struct genl_info *info);
 int altfib_nl_audit_start_doit(struct sk_buff *skb, struct genl_info *info);
 int altfib_nl_audit_get_doit(struct sk_buff *skb, struct genl_info *info);
 int altfib_nl_flush_doit(struct sk_buff *skb, struct genl_info *info);
+int altfib_nl_traffic_dumpit(struct sk_buff *skb, struct netlink_callback *cb);
 
 enum {
 	ALTFIB_NLGRP_EVENTS,

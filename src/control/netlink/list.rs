@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! `routes` and `nexthops`: what `/proc/net/altfib/routes`, `routes6` and `nexthops` show, of all
-//! tables. A message at a time, and the lock for no longer.
+//! tables. A message at a time, and the lock for no longer. And `traffic`, which no file shows.
 
 use super::get::state;
 use super::IPV4;
@@ -14,10 +14,13 @@ use crate::lpm::V6;
 use crate::mirror::ipv4;
 use crate::mirror::tables::Which;
 use crate::netns::Namespace;
+use crate::sys::fib::RTN_LOCAL;
+use crate::sys::fib::RTN_UNICAST;
 use crate::sys::netlink::uapi;
 use crate::sys::netlink::Cursor;
 use crate::sys::netlink::Message;
 use crate::sys::netlink::Request;
+use crate::sys::traffic::Traffic;
 use crate::sys::work;
 use kernel::prelude::*;
 
@@ -176,4 +179,30 @@ pub(super) fn nexthops(ns: &Namespace, cursor: &mut Cursor, out: &mut Message<'_
         })
         .flatten()
         .map_or(Ok(false), |result| result.map(|()| true))
+}
+
+pub(super) fn traffic(ns: &Namespace, cursor: &mut Cursor, out: &mut Message<'_>) -> Result<bool> {
+    let Some((traffic, next)) = Traffic::from(ns.net(), cursor.id()) else {
+        return Ok(false);
+    };
+    cursor.set_id(next);
+    out.u8(uapi::ALTFIB_A_TRAFFIC_FAMILY, traffic.family())?;
+    let route_type = if traffic.is_local() {
+        RTN_LOCAL
+    } else {
+        RTN_UNICAST
+    };
+    out.u8(uapi::ALTFIB_A_TRAFFIC_TYPE, route_type)?;
+    if let Some(gateway) = traffic.gateway() {
+        out.bytes(uapi::ALTFIB_A_TRAFFIC_GATEWAY, gateway)?;
+    }
+    if let Some((ifindex, name)) = traffic.device() {
+        out.u32(uapi::ALTFIB_A_TRAFFIC_OIF, ifindex)?;
+        if let Some(name) = name {
+            out.text(uapi::ALTFIB_A_TRAFFIC_DEV, name)?;
+        }
+    }
+    out.u32(uapi::ALTFIB_A_TRAFFIC_CPU, traffic.cpu())?;
+    out.uint(uapi::ALTFIB_A_TRAFFIC_PACKETS, traffic.packets())?;
+    Ok(true)
 }

@@ -71,6 +71,7 @@ impl Family for Netlink {
             uapi::ALTFIB_CMD_ROUTES => list::routes(ns, request, cursor, out),
             uapi::ALTFIB_CMD_NEXTHOPS => list::nexthops(ns, cursor, out),
             uapi::ALTFIB_CMD_CACHES => stats::caches(ns, cursor, out),
+            uapi::ALTFIB_CMD_TRAFFIC => list::traffic(ns, cursor, out),
             _ => Err(compat::eopnotsupp()),
         }
     }
