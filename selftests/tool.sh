@@ -19,6 +19,7 @@ ALL_TESTS=(
 	"only_flush: cached routes are given back"
 	"only_monitor: events come as they happen, as text and as JSON"
 	"only_top: rates of packets, updates, punts and hits are what was sent"
+	"only_top_nexthops: top: packets of each next hop, as they were sent, of both families"
 	"only_terminal: top draws on a terminal, follows its size, and leaves it as it was"
 	"only_explain: reasons by number, with advice, and only new ones if asked for"
 	"only_doctor: what is wrong is found, and told with what to do"
@@ -390,6 +391,60 @@ only_top() {
 	EOT
 	[ "$(grep -c '^altfib: all a second' "$TMP/text")" = 3 ] || fail "$(cat "$TMP/text")" || return 1
 	has "$(cat "$TMP/text")" "no_route" "nexthop" "RECEIVED" && has_not "$(cat "$TMP/text")" $'\e'
+}
+
+# Packets to three next hops, three to two to one, and one of them this host's.
+sent_by_three() { # ROUNDS, with LOCAL an address of the router, HOST2 one by r2
+	local i
+
+	for ((i = 0; i < $1; i++)); do
+		printf '%s\n' "$TX dst=$HOST1 n=300" "$TX dst=$HOST2 n=200" "$TX dst=$LOCAL n=100"
+	done
+	echo settle
+}
+
+nexthops_in_top() { # LOCAL HOST2
+	local LOCAL=$1 HOST2=$2 TOP
+
+	in_mode on || return 1
+	# It is the sum over all namespaces that is right, and errors come back to afc.
+	set_in afc mode off
+	# The first one of each next hop is the kernel's.
+	run_scenario on <<<"$(sent_by_three 1)" || return 1
+	timeout 30 "$TOOL" -n afr "-$FAMILY" -j top -n 2 -d 3 >"$TMP/json" &
+	TOP=$!
+	sleep 1
+	run_scenario on <<<"$(sent_by_three 100)" || return 1
+	wait "$TOP" || return 1
+	python3 - "$TMP/json" "$GW1" "$GW2" "ipv$FAMILY" "$(cpus)" <<-'EOT'
+	import json, sys
+	blocks = [json.loads(line) for line in open(sys.argv[1])]
+	want = {("unicast", sys.argv[2], "r1"): 30000, ("unicast", sys.argv[3], "r2"): 20000, ("local", None, None): 10000}
+	got = dict.fromkeys(want, 0)
+	for block in blocks:
+	    assert not block["nexthops"] or abs(sum(n["share"] for n in block["nexthops"]) - 100) < 0.1, block
+	    packets = [n["packets"] for n in block["nexthops"]]
+	    assert packets == sorted(packets, reverse=True), block
+	    for n in block["nexthops"]:
+	        # No other one, and of this family.
+	        assert n["family"] == sys.argv[4], n
+	        got[n["type"], n.get("gateway"), n.get("dev")] += n["packets"] * block["seconds"]
+	attached = sum(block["families"][0]["attached"] * block["seconds"] for block in blocks)
+	print("#", attached, "attached;", got)
+	# A block's time is rounded.
+	assert abs(attached - 60000) < 300, blocks
+	# A CPU is in the middle of up to 64 packets, before and behind.
+	assert abs(sum(got.values()) - attached) < 150 * int(sys.argv[5]), got
+	# Chance has a say where they change from one to another, which they do 300 times.
+	for key, n in want.items():
+	    assert abs(got[key] - n) < 2500, (key, got)
+	EOT
+}
+
+only_top_nexthops() {
+	nexthops_in_top 10.0.1.1 10.2.0.1 || return 1
+	use_family 6
+	nexthops_in_top 2001:db8:1::1 2001:db8:b::1
 }
 
 only_terminal() {

@@ -13,6 +13,7 @@ use crate::messages::Prefix;
 use crate::messages::Route;
 use crate::messages::RouteType;
 use crate::messages::Table as RoutingTable;
+use crate::messages::Traffic;
 use crate::names;
 use crate::netlink::Altfib;
 use crate::out;
@@ -210,6 +211,19 @@ pub fn all_nexthops(altfib: &mut Altfib) -> Result<(Vec<Nexthop>, bool)> {
         Ok(())
     })?;
     Ok((all, changed))
+}
+
+/// Of each CPU, those of the families that the options name.
+pub fn all_traffic(altfib: &mut Altfib, options: &Options) -> Result<Vec<Traffic>> {
+    let mut all = Vec::new();
+    altfib.dump(uapi::ALTFIB_CMD_TRAFFIC, Vec::new(), |message| {
+        let traffic = Traffic::read(&message.attributes)?;
+        if options.families().contains(&traffic.family) {
+            all.push(traffic);
+        }
+        Ok(())
+    })?;
+    Ok(all)
 }
 
 pub fn nexthops(out: &mut Out, options: &Options) -> Result<Status> {

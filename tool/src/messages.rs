@@ -379,6 +379,47 @@ impl FromAttributes for Nexthop {
     }
 }
 
+/// What packets left by, and about how many, on one CPU.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Traffic {
+    pub cpu: u32,
+    pub family: Family,
+    pub kind: Option<RouteType>,
+    pub path: Path,
+    pub packets: u64,
+}
+
+impl Traffic {
+    /// Whether both are of the same CPU and next hop.
+    pub fn is_of(&self, other: &Self) -> bool {
+        self.cpu == other.cpu && self.is_like(other)
+    }
+
+    /// Whether both are of the same next hop.
+    pub fn is_like(&self, other: &Self) -> bool {
+        self.family == other.family
+            && self.kind == other.kind
+            && self.path.gateway == other.path.gateway
+            && self.path.oif == other.path.oif
+    }
+}
+
+impl FromAttributes for Traffic {
+    fn set(&mut self, kind: u16, value: Value<'_>) -> Result<()> {
+        match kind {
+            ALTFIB_A_TRAFFIC_FAMILY => self.family = Family::read(value)?,
+            ALTFIB_A_TRAFFIC_TYPE => self.kind = Some(RouteType(value.u8()?)),
+            ALTFIB_A_TRAFFIC_GATEWAY => self.path.gateway = Some(value.address()?),
+            ALTFIB_A_TRAFFIC_OIF => self.path.oif = Some(value.u32()?),
+            ALTFIB_A_TRAFFIC_DEV => self.path.dev = Some(value.text()?),
+            ALTFIB_A_TRAFFIC_CPU => self.cpu = value.u32()?,
+            ALTFIB_A_TRAFFIC_PACKETS => self.packets = value.number()?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counter {
     pub name: String,

@@ -2,8 +2,8 @@
 
 //! "altfib top": what happens a second.
 //!
-//! altfib counts no packets for each next hop, which would cost each packet; the devices count them,
-//! so next hops are shown by their devices.
+//! Packets of next hops are from a sample, since one counter more would cost each packet; the devices
+//! count all that they see.
 
 use crate::cli;
 use crate::cli::Options;
@@ -12,9 +12,12 @@ use crate::messages::Cache;
 use crate::messages::DstState;
 use crate::messages::Family;
 use crate::messages::Nexthop;
+use crate::messages::RouteType;
 use crate::messages::Stats;
+use crate::messages::Traffic;
 use crate::messages::SOCKET;
 use crate::netlink::Altfib;
+use crate::out;
 use crate::out::paint;
 use crate::out::plain;
 use crate::out::styled;
@@ -35,13 +38,18 @@ use crossterm::execute;
 use crossterm::queue;
 use crossterm::terminal;
 use serde::Serialize;
+use std::cmp::Reverse;
 use std::fs;
 use std::io;
 use std::io::IsTerminal as _;
 use std::io::Write as _;
+use std::net::IpAddr;
 use std::thread::sleep;
 use std::time::Duration;
 use std::time::Instant;
+
+/// Lines of next hops; the other ones are together in one more.
+const NEXTHOPS: usize = 10;
 
 /// Packets that a device has counted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -57,6 +65,7 @@ struct Sample {
     stats: Vec<Stats>,
     caches: Vec<Cache>,
     nexthops: Vec<Nexthop>,
+    traffic: Vec<Traffic>,
     devices: Vec<Device>,
 }
 
@@ -71,6 +80,7 @@ fn sample(altfib: &mut Altfib, options: &Options) -> Result<Sample> {
         } else {
             list::all_nexthops(altfib)?.0
         },
+        traffic: list::all_traffic(altfib, options)?,
         devices: devices(&text),
     })
 }
@@ -95,6 +105,8 @@ fn devices(text: &str) -> Vec<Device> {
 struct Block {
     seconds: f64,
     families: Vec<FamilyRates>,
+    /// Those with most packets first.
+    nexthops: Vec<NexthopRates>,
     devices: Vec<DeviceRates>,
     /// Of families whose host's own lookups altfib answers, or of which it has answered some.
     own: Vec<OwnRates>,
@@ -131,6 +143,21 @@ struct FamilyRates {
     flow_hit: Option<f64>,
 }
 
+/// About so many packets left by it: they are of a sample.
+#[derive(Debug, PartialEq, Serialize)]
+struct NexthopRates {
+    family: Family,
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    kind: Option<RouteType>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gateway: Option<IpAddr>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dev: Option<String>,
+    packets: f64,
+    /// Per cent of all of them.
+    share: f64,
+}
+
 #[derive(Debug, PartialEq, Serialize)]
 struct DeviceRates {
     dev: String,
@@ -155,6 +182,24 @@ fn rounded(n: f64) -> f64 {
 
 fn per_cent(part: u64, of: u64) -> Option<f64> {
     (of != 0).then(|| rounded(part as f64 / of as f64 * 100.0))
+}
+
+/// What each next hop has more than before, over all CPUs.
+fn nexthops(now: &[Traffic], before: &[Traffic]) -> Vec<(Traffic, u64)> {
+    let mut all: Vec<(Traffic, u64)> = Vec::new();
+    for traffic in now {
+        let was = before.iter().find(|was| was.is_of(traffic));
+        let was = was.map_or(0, |was| was.packets);
+        // Less: its place had another one's numbers meanwhile, or the module was loaded anew.
+        let packets = traffic.packets.checked_sub(was).unwrap_or(traffic.packets);
+        match all.iter_mut().find(|(it, _)| it.is_like(traffic)) {
+            Some((_, sum)) => *sum += packets,
+            None => all.push((traffic.clone(), packets)),
+        }
+    }
+    all.retain(|&(_, packets)| packets != 0);
+    all.sort_by_key(|&(_, packets)| Reverse(packets));
+    all
 }
 
 impl Block {
@@ -229,6 +274,19 @@ impl Block {
             });
         }
         punts.sort_by(|a, b| b.packets.total_cmp(&a.packets));
+        let of_nexthops = nexthops(&now.traffic, &before.traffic);
+        let of_all = of_nexthops.iter().map(|&(_, packets)| packets).sum();
+        let nexthops = of_nexthops
+            .into_iter()
+            .map(|(traffic, packets)| NexthopRates {
+                family: traffic.family,
+                kind: traffic.kind,
+                gateway: traffic.path.gateway,
+                dev: traffic.path.dev,
+                packets: rate(packets, 0),
+                share: per_cent(packets, of_all).unwrap_or(0.0),
+            })
+            .collect();
         let devices = now
             .devices
             .iter()
@@ -256,6 +314,7 @@ impl Block {
         Self {
             seconds: rounded(seconds),
             families,
+            nexthops,
             devices,
             own,
             punts,
@@ -320,6 +379,32 @@ impl Block {
                     number(own.left),
                     number(own.socket_hit),
                     number(own.socket_miss),
+                ]);
+            }
+            lines.push(Vec::new());
+            lines.extend(table.lines());
+        }
+        if !self.nexthops.is_empty() {
+            let mut table = Table::new(&["", "TYPE", "VIA", "DEV", ">PACKETS", ">SHARE"]);
+            for nexthop in self.nexthops.iter().take(NEXTHOPS) {
+                table.row(vec![
+                    styled(nexthop.family.name(), Look::Head),
+                    plain(nexthop.kind.map_or("-", RouteType::name)),
+                    nexthop.gateway.map_or(plain("-"), out::address),
+                    styled(nexthop.dev.as_deref().unwrap_or("-"), Look::Device),
+                    number(nexthop.packets),
+                    share(Some(nexthop.share)),
+                ]);
+            }
+            if let Some(others) = self.nexthops.get(NEXTHOPS..).filter(|it| !it.is_empty()) {
+                let sum = |of: fn(&NexthopRates) -> f64| others.iter().map(of).sum::<f64>();
+                table.row(vec![
+                    plain(""),
+                    plain("others"),
+                    plain(others.len()),
+                    plain(""),
+                    number(sum(|it| it.packets)),
+                    share(Some(sum(|it| it.share))),
                 ]);
             }
             lines.push(Vec::new());
@@ -508,6 +593,21 @@ mod tests {
         );
     }
 
+    fn traffic(cpu: u32, gateway: &str, packets: u64) -> Traffic {
+        Traffic {
+            cpu,
+            kind: Some(RouteType::UNICAST),
+            path: Path {
+                gateway: Some(gateway.parse().unwrap()),
+                oif: Some(3),
+                dev: Some("r1".into()),
+                ..Path::default()
+            },
+            packets,
+            ..Traffic::default()
+        }
+    }
+
     fn sample_of(at: Instant, forward: u64, no_route: u64, tx: u64) -> Sample {
         Sample {
             at,
@@ -535,6 +635,7 @@ mod tests {
                 dst_state: Some(DstState::Cached),
                 ..Nexthop::default()
             }],
+            traffic: vec![traffic(0, "10.0.2.2", forward), traffic(1, "10.0.2.2", 7)],
             devices: vec![
                 Device {
                     name: "r1".into(),
@@ -577,7 +678,56 @@ mod tests {
             text[2],
             "IPv4  on    yes          14     10.0     100.0     0.5      0.5  100.00 %  nexthop         -"
         );
-        assert_eq!(text[5], "r1        0.0  50.0         1       1");
+        assert_eq!(
+            text[4..6],
+            [
+                "      TYPE     VIA       DEV  PACKETS     SHARE",
+                "IPv4  unicast  10.0.2.2  r1     100.0  100.00 %",
+            ]
+        );
+        assert_eq!(text[8], "r1        0.0  50.0         1       1");
+    }
+
+    #[test]
+    fn nexthops_of_all_cpus() {
+        let before = [traffic(0, "10.0.2.2", 100), traffic(1, "10.0.3.2", 900)];
+        let now = [
+            traffic(0, "10.0.2.2", 150),
+            // Only this CPU had none.
+            traffic(1, "10.0.2.2", 10),
+            // Its place went to another one and came back.
+            traffic(1, "10.0.3.2", 80),
+            traffic(0, "10.0.4.2", 0),
+        ];
+        let seen: Vec<(String, u64)> = nexthops(&now, &before)
+            .into_iter()
+            .map(|(it, packets)| (it.path.gateway.unwrap().to_string(), packets))
+            .collect();
+        assert_eq!(seen, [("10.0.3.2".into(), 80), ("10.0.2.2".into(), 60)]);
+    }
+
+    #[test]
+    fn many_nexthops_are_together() {
+        let at = Instant::now();
+        let mut now = sample_of(at + Duration::from_secs(1), 0, 0, 0);
+        now.traffic = (1..=12)
+            .map(|i| traffic(0, &format!("10.0.2.{i}"), i))
+            .collect();
+        let mut before = sample_of(at, 0, 0, 0);
+        before.traffic.clear();
+        let block = Block::between(&before, &now);
+        let text: Vec<String> = block
+            .lines()
+            .iter()
+            .map(|line| line.iter().map(|piece| piece.text.as_str()).collect())
+            .collect();
+        assert!(text[5].contains("10.0.2.12"), "{text:?}");
+        assert_eq!(text[14].split_whitespace().last(), Some("%"));
+        assert_eq!(
+            text[15].split_whitespace().collect::<Vec<_>>(),
+            ["others", "2", "3.0", "3.84", "%"]
+        );
+        assert_eq!(text[16], "");
     }
 
     #[test]
