@@ -73,6 +73,7 @@ if [[ -z ${ALTFIB_SETUP_DONE:-} ]]; then
 				>"$ALTFIB_LATER.log" 2>&1 </dev/null || rc=$?
 			echo "$rc" >"$ALTFIB_LATER.status"
 		) &
+		echo $! >"$ALTFIB_LATER.pid"
 	fi
 fi
 [[ -n $privileged ]] || become_builder ALTFIB_DATA="${ALTFIB_DATA:-}" ALTFIB_SETUP_DONE=1 ALTFIB_LATER="${ALTFIB_LATER:-}" CI="${CI:-}" "$(readlink -f "$0")" "$@"
@@ -103,8 +104,9 @@ count_cargo() {
 # The kernels that were not there at the start.
 wait_for_kernels() {
 	[[ -n ${ALTFIB_LATER:-} ]] || return 0
-	while [[ ! -e $ALTFIB_LATER.status ]]; do sleep 1; done
-	[[ $(<"$ALTFIB_LATER.status") == 0 ]] ||
+	while [[ -d /proc/$(<"$ALTFIB_LATER.pid") && ! -e $ALTFIB_LATER.status ]]; do sleep 1; done
+	# Somebody may have killed it.
+	[[ $(cat "$ALTFIB_LATER.status" 2>&1) == 0 ]] ||
 		die "the set-up of the other kernels failed: $(tail -n 1 "$ALTFIB_LATER.log") (log: $ALTFIB_LATER.log)"
 	ALTFIB_LATER=
 }
