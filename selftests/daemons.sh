@@ -30,7 +30,7 @@ ALL_TESTS=(
 	"only_DAEMON_session: the upstream's session ends and comes back, as with the stock kernel"
 	"only_DAEMON_restart: the daemon is restarted, no packet is lost"
 	"only_DAEMON_full: the full table: the same as above"
-	"only_DAEMON_full_link: the upstream's link fails and comes back with the full table"
+	"only_DAEMON_full_link: the upstream's link fails and comes back with the full table (FRR: a ninth of it)"
 )
 
 # shellcheck disable=SC2034 # network.sh's
@@ -372,9 +372,12 @@ test_full() {
 }
 
 test_full_link() {
-	local f before
+	local before size=$FULL
 
-	lab "$FULL" && arm on || return 1
+	# With all of it zebra 8.4.4 has no next-hop object any more when the link is back ("Nexthop id
+	# does not exist", for each route), without altfib, too.
+	[ "$DAEMON$size" != frr0 ] || size=100000
+	lab "$size" && arm on || return 1
 	before=$SECONDS
 	link_fails
 	all_by u2 "$SECONDS_FULL" || return 1
