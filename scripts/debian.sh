@@ -57,6 +57,8 @@ packages_done || packages_run
 # nobody else, and end with the command.  With hidden=FILE:PATH it sees FILE there.  Where a
 # proxy of this machine's signs (SSL_CERT_FILE), it trusts whom the machine trusts.
 inside() {
+	# Another checkout may have made it.
+	mkdir -p "$root$ALTFIB_TOP" "$root$ALTFIB_CACHE"
 	# shellcheck disable=SC2016 # for the other bash
 	unshare -m -- bash -c '
 		mount --make-rprivate / &&
@@ -103,7 +105,6 @@ make_system() {
 	printf 'APT::Install-Recommends "false";\nAPT::Get::Assume-Yes "true";\n' >"$root/etc/apt/apt.conf.d/altfib"
 	printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d"
 	chmod +x "$root/usr/sbin/policy-rc.d"
-	mkdir -p "$root$ALTFIB_TOP" "$root$ALTFIB_CACHE"
 	{
 		inside apt-get -q update
 		# shellcheck disable=SC2046 # words are meant
