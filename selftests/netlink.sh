@@ -487,10 +487,12 @@ only_stats_settings() {
 
 # listen NS SECONDS: to events, from now on; "heard" waits for the end, and sets HEARD.
 listen() {
+	# An earlier one has said so, too.
+	rm -f "$TMP/events"
 	client "$1" events "$2" >"$TMP/events" &
 	LISTENER=$!
 	for _ in $(seq 100); do
-		! grep -q listening "$TMP/events" || return 0
+		! grep -qs listening "$TMP/events" || return 0
 		sleep 0.1
 	done
 	fail "nobody listens: $(cat "$TMP/events")"
